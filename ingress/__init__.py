@@ -1,0 +1,1 @@
+"""The HTTP side: contracts in, receipts out."""

@@ -1,0 +1,1 @@
+"""Execution: claims runs and performs them."""
