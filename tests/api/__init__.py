@@ -1,0 +1,1 @@
+"""The HTTP contracts, as a client sees them."""
