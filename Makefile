@@ -38,7 +38,7 @@ lock: install-dev ## Renew both locks from pyproject.toml
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Inturn needs Python 3.11 or newer: install it and run make again." >&2; exit 1; }
-	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "Inturn needs Python 3.11 or newer, and $(PYTHON) is older or missing." >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Inturn needs Python 3.11 or newer, and $(PYTHON) is older or missing." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "This Python cannot make a virtual environment: install its venv package (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "Setting up .venv (once) ..."

@@ -133,7 +133,8 @@ def main(arguments: Sequence[str]) -> int:
         lacking = [server for server in absent().values() if not server.installed()]
         sys.stdout.write(" ".join(server.package for server in lacking))
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     with contextlib.ExitStack() as running:
         for variable, server in absent().items():
             os.environ[variable] = running.enter_context(server()).url
