@@ -4,6 +4,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -85,4 +86,6 @@ def run_sql(*statements: str) -> None:
             await connection.execute(statement)
         await connection.close()
 
-    asyncio.run(run())
+    # In a thread, for the caller may be an async test.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
