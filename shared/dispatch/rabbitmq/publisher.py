@@ -122,7 +122,12 @@ class RabbitPublisher:
             log.info("broker_up", host=address.host)
             await asyncio.wait({channel.lost})
             return channel.lost.result()
-        except (AMQPError, ChannelLost, TimeoutError) as error:
+        except ChannelLost as error:
+            return str(error)
+        except TimeoutError:
+            return f"not open after {_OPENING_SECONDS} s"
+        except Exception as error:
+            log.exception("broker_connection_failed")
             return repr(error)
         finally:
             self._channel = None
