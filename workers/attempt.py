@@ -1,0 +1,193 @@
+"""An attempt, from its claim to its one settle."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import structlog
+
+from shared.clock import Instant, after
+from shared.domain.execution import Assignment, Claim, Settlement
+from shared.domain.message import Content, Message, plain_text
+from shared.domain.outcome import Failed, GivenBack, Outcome
+from shared.domain.retry import RetryPolicy
+from shared.domain.run import ErrorCode, RunError
+from shared.ids import spell
+from workers.agents import Troupe
+from workers.agents.base import AgentContext, NonRetryable, Progress
+from workers.agents_loop import AgentsLoop, Performance
+from workers.ending import Ending, Stop, decide
+from workers.ports import Execution
+from workers.timing import Timing, patiently
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+# An agent that is asked to stop has this long to unwind before its run settles without it.
+GRACE_SECONDS = 1.0
+
+_REFUSED = RunError(
+    code=ErrorCode.INTERNAL_ERROR, message="The answer of the agent could not be stored."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What every attempt of a process stands on."""
+
+    execution: Execution
+    agents_loop: AgentsLoop
+    troupe: Troupe
+    run_timeout_seconds: float
+    timing: Timing
+
+
+class Attempt:
+    """One try at a run: load, perform, decide, settle once."""
+
+    def __init__(self, claim: Claim, stage: Stage) -> None:
+        self.claim = claim
+        self.settling = False
+        self._stage = stage
+        self._began = stage.timing.monotonic()
+        self._progress = Progress(stage.timing.monotonic)
+        self._policy = RetryPolicy(max_attempts=claim.max_attempts)
+        self._performance: Performance | None = None
+        self._stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
+
+    def stop(self, why: Stop) -> None:
+        """End early; the first reason counts."""
+        if not self._stop.done():
+            self._stop.set_result(why)
+
+    async def live(self) -> None:
+        """See the run through to its settle; every way out of here has written, or must not."""
+        with structlog.contextvars.bound_contextvars(
+            run_id=spell("run", self.claim.run_id),
+            attempt=self.claim.attempt,
+            correlation_id=self.claim.correlation_id,
+        ):
+            ending = await self._end()
+            outcome = decide(
+                ending,
+                claim=self.claim,
+                policy=self._policy,
+                text=self._progress.text,
+                uniform=self._stage.timing.uniform,
+            )
+            self._tell(ending)
+            self.settling = True
+            if outcome:
+                await self._settle(outcome)
+
+    async def left(self) -> None:
+        """Wait until nothing of the run is executing any more: only then its slot is free."""
+        if self._performance:
+            await asyncio.wait({self._performance.ended})
+
+    async def _end(self) -> Ending:
+        assignment = await self._race(
+            patiently(lambda: self._stage.execution.load(self.claim), self._stage.timing)
+        )
+        if not isinstance(assignment, Assignment):
+            return assignment
+        self._policy = assignment.agent.retry
+        try:
+            return await self._perform(assignment)
+        except NonRetryable as error:
+            return error
+
+    async def _perform(self, assignment: Assignment) -> Ending:
+        agent = self._stage.troupe.find(assignment.agent)
+        seconds = assignment.agent.limits.run_timeout_seconds or self._stage.run_timeout_seconds
+        ctx = self._context(assignment, seconds)
+        self._performance = self._stage.agents_loop.perform(
+            self.claim.run_id, lambda: agent.run(ctx)
+        )
+        ended = self._performance.ended
+        await _first(ended, self._stop, seconds)
+        if ended.done():
+            return ended.result()
+        self._progress.stopped.set()
+        self._performance.cancel()
+        await asyncio.wait({ended}, timeout=GRACE_SECONDS)
+        return self._stop.result() if self._stop.done() else Stop.TIMEOUT
+
+    async def _race(self, work: Coroutine[Any, Any, T]) -> T | BaseException | Stop:
+        task = asyncio.ensure_future(work)
+        await _first(task, self._stop)
+        if not task.done():
+            task.cancel()
+            return self._stop.result()
+        return task.exception() or task.result()
+
+    def _context(self, assignment: Assignment, seconds: float) -> AgentContext:
+        return AgentContext(
+            content=_content(assignment.messages),
+            messages=assignment.context + assignment.messages,
+            inputs=assignment.inputs,
+            metadata=assignment.metadata,
+            settings=assignment.agent.settings,
+            session_id=self.claim.session_id,
+            run_id=self.claim.run_id,
+            user_id=assignment.user_id,
+            correlation_id=self.claim.correlation_id,
+            attempt=self.claim.attempt,
+            deadline=self._stage.timing.monotonic() + seconds,
+            approvals=assignment.approvals,
+            progress=self._progress,
+            monotonic=self._stage.timing.monotonic,
+        )
+
+    async def _settle(self, outcome: Outcome) -> None:
+        """Write it; what is refused for its content is written once more without."""
+        settlement = Settlement(
+            run_id=self.claim.run_id,
+            session_id=self.claim.session_id,
+            fence=self.claim.fence,
+            outcome=outcome,
+            first_token_at=self._first_token_at(),
+        )
+        for each in (outcome, Failed(error=_REFUSED), GivenBack(lost=True)):
+            if await self._write(replace(settlement, outcome=each)):
+                return
+        log.error("attempt_left_to_reconciliation")
+
+    async def _write(self, settlement: Settlement) -> bool:
+        """Return whether the store has answered: false if it would not take this outcome."""
+        try:
+            settled = await patiently(
+                lambda: self._stage.execution.settle(settlement), self._stage.timing
+            )
+        except Exception:
+            log.exception("settle_refused", outcome=type(settlement.outcome).__name__)
+            return False
+        if not settled.accepted:
+            log.warning("stale_settle_refused", fence=settlement.fence)
+        return True
+
+    def _first_token_at(self) -> Instant | None:
+        if self._progress.first_at is None:
+            return None
+        # The claim's instant is the database's; only a duration of ours is added to it.
+        return after(self.claim.claimed_at, max(0.0, self._progress.first_at - self._began))
+
+    def _tell(self, ending: Ending) -> None:
+        if isinstance(ending, BaseException):
+            log.info("attempt_failed", error=f"{type(ending).__name__}: {ending}"[:500])
+        elif isinstance(ending, Stop):
+            log.info("attempt_stopped", why=ending.value)
+
+
+async def _first(
+    one: asyncio.Future[Any], other: asyncio.Future[Any], seconds: float | None = None
+) -> None:
+    await asyncio.wait({one, other}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _content(messages: tuple[Message, ...]) -> Content:
+    if len(messages) == 1:
+        return messages[0].content
+    return "\n".join(plain_text(message.content) for message in messages)
