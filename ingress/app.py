@@ -1,0 +1,46 @@
+"""The ASGI application: every dialect behind one door."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ingress.dialects import Dialect, native
+from ingress.middleware import Door
+from ingress.root import root_router
+from shared.bootstrap import Platform, open_platform
+from shared.settings import Settings
+
+# The first whose prefix fits answers; what fits none is answered in the shape of the last.
+DIALECTS: tuple[Dialect, ...] = (native.DIALECT,)
+
+
+def create_app(settings: Settings, platform: Platform | None = None) -> ASGIApp:
+    """Build the application; without a platform it opens its own while it is served."""
+    root = Dialect(
+        name="root",
+        prefix="",
+        router=root_router(DIALECTS, settings),
+        render_error=native.DIALECT.render_error,
+        document=native.DIALECT.document,
+    )
+    door = Door((*DIALECTS, root))
+    door.platform = platform
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        if platform is not None:
+            yield
+            return
+        async with open_platform(settings) as opened:
+            door.platform = opened
+            yield
+            door.platform = None
+
+    life = Router(lifespan=lifespan)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (door if scope["type"] == "http" else life)(scope, receive, send)
+
+    return app

@@ -1,0 +1,45 @@
+"""One request past our door: who asks, for what platform, with a body parsed once."""
+
+from starlette.requests import Request
+
+from ingress.body import check_media_type, parse_json, read_body
+from shared.bootstrap import Platform
+from shared.domain.jsontypes import Json
+from shared.domain.principal import Principal
+
+PLATFORM = "inturn.platform"
+CORRELATION_ID = "inturn.correlation_id"
+
+
+class Call(Request):
+    """The request as routes see it; a route function takes one as its first parameter."""
+
+    principal: Principal
+    has_body = False
+    parsed: Json = None
+
+    @property
+    def platform(self) -> Platform:
+        """The services."""
+        platform: Platform = self.scope[PLATFORM]
+        return platform
+
+    @property
+    def correlation_id(self) -> str:
+        """The caller's, or one that we made up; every answer echoes it."""
+        correlation_id: str = self.scope[CORRELATION_ID]
+        return correlation_id
+
+    def correlate(self, given: str | None) -> str:
+        """Let the body's correlation id, if it has one, win over the header's."""
+        if given:
+            self.scope[CORRELATION_ID] = given
+        return given or self.correlation_id
+
+    async def read_json(self) -> None:
+        """Read and parse the body; an empty one is none."""
+        limit = self.platform.settings.max_body_bytes
+        raw = await read_body(self.scope, self.receive, limit)
+        if raw:
+            check_media_type(self.scope)
+            self.has_body, self.parsed = True, parse_json(raw)

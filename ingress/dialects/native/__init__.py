@@ -1,0 +1,24 @@
+"""The native contract, `/v1`: what the compatible dialects are views of."""
+
+from functools import partial
+
+from fastapi import APIRouter
+
+from ingress.dialects import Dialect
+from ingress.dialects.native.openapi import document
+from ingress.dialects.native.routes import agents, keys, messages, runs, sessions, unbuilt
+from ingress.dialects.native.wire.problem import render_error
+
+router = APIRouter(redirect_slashes=False)
+# One flat list, busiest first: FastAPI matches an included router twice.
+for noun in (messages, sessions, runs, agents, keys):
+    router.routes.extend(noun.router.routes)
+router.routes.extend(unbuilt.ROUTES)
+
+DIALECT = Dialect(
+    name="native",
+    prefix="/v1",
+    router=router,
+    render_error=render_error,
+    document=partial(document, router),
+)

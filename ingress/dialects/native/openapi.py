@@ -1,0 +1,99 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what all of them share."""
+
+from typing import Any, TypeAlias
+
+from fastapi import APIRouter
+from fastapi.openapi.utils import get_openapi
+
+from ingress.dialects.native.describe import problem
+from ingress.dialects.native.wire.problem import Problem
+from shared.domain.jsontypes import JsonObject
+from shared.settings import Settings
+
+Document: TypeAlias = dict[str, Any]
+
+_ABOUT = """Every message, in turn: post messages to sessions, get a receipt at once, and poll or
+wait for the answers. A session's messages are answered in order, one run at a time.
+
+Ids are printed typed (`sess_` and 32 hex digits) and read in that spelling or as a UUID.
+Unknown fields and parameters are refused. What belongs to somebody else is `404`.
+Errors are `application/problem+json` with a stable `code`."""
+
+_SCHEMES: JsonObject = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer"},
+}
+_CORRELATION: JsonObject = {
+    "name": "X-Correlation-ID",
+    "in": "header",
+    "required": False,
+    "description": "Stored with what is written, echoed on the answer; made up when absent.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[\x21-\x7e]+$"},
+}
+_PREFER: JsonObject = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`wait=N`, 1 to 60 seconds: hold the answer until the run has ended or waits.",
+    "schema": {"type": "string"},
+    "example": "wait=10",
+}
+_IF_NONE_MATCH: JsonObject = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` seen last; 304 while it is still the same.",
+    "schema": {"type": "string"},
+    "example": '"native-7"',
+}
+_HEADERS = {
+    "/v1/sessions/{session_id}/messages": {"post": "Prefer"},
+    "/v1/sessions/{session_id}/status": {"get": "If-None-Match"},
+}
+_ALWAYS = (401, 422, 500, 503)
+_WITH_BODY = (400, 413, 415)
+
+
+def document(router: APIRouter, settings: Settings) -> Document:
+    """Build the document of this contract as these settings bound it."""
+    made: Document = get_openapi(
+        title="Inturn", version="1", description=_ABOUT, routes=router.routes
+    )
+    components = made["components"]
+    components["securitySchemes"] = _SCHEMES
+    components["parameters"] = {
+        each["name"]: each for each in (_CORRELATION, _PREFER, _IF_NONE_MATCH)
+    }
+    _declare_problem(components["schemas"])
+    _bound_content(components["schemas"]["NewMessage"], settings.max_content_chars)
+    made["security"] = [{name: []} for name in _SCHEMES]
+    for path, operations in made["paths"].items():
+        for operation in operations.values():
+            _complete(operation)
+        for method, name in _HEADERS.get(path, {}).items():
+            operations[method]["parameters"].append(_reference(name))
+    return made
+
+
+def _declare_problem(schemas: Document) -> None:
+    problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem_schema.pop("$defs"))
+    schemas["Problem"] = problem_schema
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+
+
+def _bound_content(schema: Document, max_chars: int) -> None:
+    text = next(each for each in schema["properties"]["content"]["anyOf"] if "type" in each)
+    text["maxLength"] = max_chars
+
+
+def _complete(operation: Document) -> None:
+    operation.setdefault("parameters", []).append(_reference("X-Correlation-ID"))
+    statuses = _ALWAYS + (_WITH_BODY if "requestBody" in operation else ())
+    for status in statuses:
+        operation["responses"][str(status)] = problem(status)
+
+
+def _reference(name: str) -> Document:
+    return {"$ref": f"#/components/parameters/{name}"}

@@ -1,0 +1,1 @@
+"""The routes of the native contract, one file per noun."""

@@ -1,0 +1,38 @@
+"""Keys: made, listed and revoked by admins."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from ingress.call import Call
+from ingress.deps import KeyPath, Queried
+from ingress.dialects.native.describe import problems
+from ingress.dialects.native.wire.fields import answer
+from ingress.dialects.native.wire.key import Key, NewKey, ShownKey, from_key
+from ingress.dialects.native.wire.paging import ListOf, NewestFirst, from_listing
+from ingress.route import AdminRoute
+
+router = APIRouter(prefix="/v1/keys", route_class=AdminRoute, tags=["keys"])
+
+
+@router.post(
+    "", summary="Make a key", status_code=201, response_model=ShownKey, responses=problems(403)
+)
+async def create_key(call: Call, body: NewKey) -> Response:
+    """Make a key; its secret, `key`, is shown now and never again."""
+    call.correlate(body.correlation_id)
+    key, secret = await call.platform.keys.create(body.to_domain())
+    return answer({**from_key(key), "key": secret}, 201, {"Cache-Control": "no-store"})
+
+
+@router.get("", summary="List keys", response_model=ListOf[Key], responses=problems(403))
+async def list_keys(call: Call, query: Queried[NewestFirst]) -> Response:
+    """List every key, the revoked ones too."""
+    listing = await call.platform.keys.list(query.page())
+    return answer(from_listing(listing.map(from_key)))
+
+
+@router.delete("/{key_id}", summary="Revoke a key", status_code=204, responses=problems(403, 404))
+async def revoke_key(call: Call, key_id: KeyPath) -> Response:
+    """Make a key worthless; what it did stays."""
+    await call.platform.keys.revoke(key_id)
+    return Response(status_code=204)

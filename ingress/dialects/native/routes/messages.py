@@ -1,0 +1,105 @@
+"""Messages in, messages out."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from ingress.call import Call
+from ingress.deps import Queried, SessionPath
+from ingress.dialects.native.describe import also, problems
+from ingress.dialects.native.prefer import seconds_to_wait
+from ingress.dialects.native.wire.fields import answer
+from ingress.dialects.native.wire.message import (
+    Message,
+    MessagesQuery,
+    NewMessage,
+    TracedMessages,
+    from_message,
+)
+from ingress.dialects.native.wire.paging import BY_SEQ, ListOf, from_listing
+from ingress.dialects.native.wire.receipt import Receipt, from_receipt, run_location
+from ingress.dialects.native.wire.run_view import from_retrieved
+from ingress.route import StrictRoute
+from shared.domain import requests
+from shared.domain.jsontypes import Json, JsonObject
+from shared.domain.message import Message as DomainMessage
+from shared.domain.message import Role
+from shared.domain.paging import Listing
+from shared.domain.run import TERMINAL, RunStatus
+from shared.ids import RunId
+
+router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["messages"])
+
+PATH = "/sessions/{session_id}/messages"
+_ANSWERED = TERMINAL | {RunStatus.WAITING}
+
+
+@router.post(
+    PATH,
+    summary="Post a message",
+    status_code=202,
+    response_model=Receipt,
+    responses=also(200, Receipt, "The run has ended or waits for a human.")
+    | problems(404, 409, 429),
+)
+async def post_message(call: Call, session_id: SessionPath, body: NewMessage) -> Response:
+    """Accept a message once it and its run are committed to disk; `Location` is the run.
+
+    With `Prefer: wait=N` the answer is held until the run has ended or waits for a human (200),
+    or N seconds have passed (202).
+    """
+    correlation_id = call.correlate(body.correlation_id)
+    max_chars = call.platform.settings.max_content_chars
+    new = body.to_domain(call.principal, session_id, correlation_id, max_chars)
+    accepted = await call.platform.intake.accept(call.principal, new)
+    return await _receipt(call, accepted)
+
+
+async def _receipt(call: Call, accepted: requests.Accepted) -> Response:
+    run, status = accepted.run, 202
+    headers = {"Location": run_location(run.id)}
+    if seconds := seconds_to_wait(call.headers.getlist("prefer")):
+        run = await call.platform.runs.wait(call.principal, run.id, seconds=seconds)
+        status = 200 if run.status in _ANSWERED else 202
+        headers["Preference-Applied"] = f"wait={seconds}"
+    body = from_receipt(accepted.message, run, accepted.cancelled_runs)
+    return answer(body, status, headers)
+
+
+@router.get(
+    PATH,
+    summary="List a session's messages",
+    response_model=ListOf[Message],
+    responses=problems(404),
+)
+async def list_session_messages(
+    call: Call, session_id: SessionPath, query: Queried[MessagesQuery]
+) -> Response:
+    """List in order of the conversation; `include=tools` shows the tool messages too."""
+    filters, page = query.filters(session_id), query.page(BY_SEQ)
+    listing = await call.platform.messages.list(call.principal, filters, page)
+    return answer(from_listing(await _printed(call, listing, query.included)))
+
+
+@router.get("/messages", summary="List messages of all sessions", response_model=ListOf[Message])
+async def list_messages(call: Call, query: Queried[TracedMessages]) -> Response:
+    """List the messages of one piece of work, in whichever sessions they are."""
+    listing = await call.platform.messages.list(call.principal, query.filters(), query.page())
+    return answer(from_listing(await _printed(call, listing, query.included)))
+
+
+async def _printed(
+    call: Call, listing: Listing[DomainMessage], included: frozenset[str]
+) -> Listing[Json]:
+    contexts: dict[RunId, JsonObject] = {}
+    if "retrieved_context" in included:
+        for message in listing.data:
+            if message.role is Role.ASSISTANT and message.run_id is not None:
+                found = await call.platform.runs.retrieved_context(call.principal, message.run_id)
+                contexts[message.run_id] = from_retrieved(found)
+    return listing.map(
+        lambda each: from_message(
+            each,
+            included,
+            contexts.get(each.run_id) if each.run_id and each.role is Role.ASSISTANT else None,
+        )
+    )

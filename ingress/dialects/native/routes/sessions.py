@@ -1,0 +1,75 @@
+"""Sessions: open, read, watch, delete."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from ingress.call import Call
+from ingress.deps import Queried, SessionPath, Wait
+from ingress.dialects.native.describe import also, problems
+from ingress.dialects.native.prefer import etag, none_match
+from ingress.dialects.native.wire.fields import answer
+from ingress.dialects.native.wire.paging import ListOf, from_listing
+from ingress.dialects.native.wire.receipt import session_location
+from ingress.dialects.native.wire.session_request import NewSession, SessionsQuery
+from ingress.dialects.native.wire.session_view import Session, Status, from_session, from_status
+from ingress.route import StrictRoute
+
+router = APIRouter(prefix="/v1/sessions", route_class=StrictRoute, tags=["sessions"])
+
+
+@router.get(
+    "/{session_id}/status",
+    summary="Poll a session",
+    response_model=Status,
+    responses=also(304, None, "Still the version of `If-None-Match`.") | problems(404),
+)
+async def get_status(call: Call, session_id: SessionPath, wait: Wait = None) -> Response:
+    """Read where a session stands, without touching its history.
+
+    Send the last `ETag` as `If-None-Match`; with `wait`, the answer is held until the version
+    differs from that one (without it: from the version found now) or the seconds have passed.
+    """
+    sessions, known = call.platform.sessions, call.headers.get("if-none-match")
+    session = await sessions.get(call.principal, session_id)
+    if wait and (known is None or not none_match(known, session.version)):
+        session = await sessions.wait(
+            call.principal, session_id, version=session.version, seconds=wait
+        )
+    headers = {"ETag": etag(session.version)}
+    if none_match(known, session.version):
+        return answer(from_status(session), headers=headers)
+    return Response(status_code=304, headers=headers)
+
+
+@router.post(
+    "", summary="Open a session", status_code=201, response_model=Session, responses=problems(404)
+)
+async def create_session(call: Call, body: NewSession) -> Response:
+    """Open a conversation with an agent; `Location` is the session."""
+    new = body.to_domain(call.correlate(body.correlation_id))
+    session = await call.platform.sessions.create(call.principal, new)
+    return answer(from_session(session), 201, {"Location": session_location(session.id)})
+
+
+@router.get("", summary="List sessions", response_model=ListOf[Session])
+async def list_sessions(call: Call, query: Queried[SessionsQuery]) -> Response:
+    """List the sessions that the caller may see."""
+    listing = await call.platform.sessions.list(call.principal, query.filters(), query.page())
+    return answer(from_listing(listing.map(from_session)))
+
+
+@router.get(
+    "/{session_id}", summary="Read a session", response_model=Session, responses=problems(404)
+)
+async def get_session(call: Call, session_id: SessionPath) -> Response:
+    session = await call.platform.sessions.get(call.principal, session_id)
+    return answer(from_session(session))
+
+
+@router.delete(
+    "/{session_id}", summary="Delete a session", status_code=204, responses=problems(404)
+)
+async def delete_session(call: Call, session_id: SessionPath) -> Response:
+    """Hide a session and its messages at once, cancel its runs; rows go in the background."""
+    await call.platform.sessions.delete(call.principal, session_id)
+    return Response(status_code=204)

@@ -1,0 +1,87 @@
+"""What the contract names and nobody has built yet: refused after asking who calls."""
+
+from ingress.call import Call
+from ingress.route import StrictRoute
+from shared.domain.errors import NotSupported
+from shared.domain.principal import Scope
+
+_ROUTES = (
+    "GET /sessions/{id}/state",
+    "PATCH /sessions/{id}/state",
+    "GET /sessions/{id}/events",
+    "GET /runs/{id}/events",
+    "POST /messages:batch",
+    "POST /status:query",
+    "POST /agents",
+    "PATCH /agents/{id}",
+    "PUT /agents/{id}",
+    "DELETE /agents/{id}",
+    "GET /schedules",
+    "POST /schedules",
+    "GET /schedules/{id}",
+    "DELETE /schedules/{id}",
+    "POST /schedules/{id}/pause",
+    "POST /schedules/{id}/resume",
+    "GET /webhooks",
+    "POST /webhooks",
+    "GET /webhooks/{id}",
+    "PATCH /webhooks/{id}",
+    "DELETE /webhooks/{id}",
+    "POST /webhooks/{id}/rotate",
+    "GET /webhooks/{id}/deliveries",
+    "POST /webhooks/{id}/deliveries/{delivery}/redeliver",
+    "GET /knowledge-bases",
+    "POST /knowledge-bases",
+    "GET /knowledge-bases/{id}",
+    "PATCH /knowledge-bases/{id}",
+    "DELETE /knowledge-bases/{id}",
+    "POST /knowledge-bases/{id}/search",
+    "GET /knowledge-bases/{id}/sources",
+    "POST /knowledge-bases/{id}/sources",
+    "GET /knowledge-bases/{id}/sources/{source}",
+    "DELETE /knowledge-bases/{id}/sources/{source}",
+    "POST /knowledge-bases/{id}/sources/{source}/reindex",
+    "GET /chunks/{id}/answers",
+    "GET /sources/{id}/answers",
+)
+_ADMIN_ROUTES = (
+    "POST /keys/{id}/rotate",
+    "GET /ops/overview",
+    "GET /ops/pools",
+    "PATCH /ops/pools/{pool}",
+    "POST /ops/pools/{pool}/pause",
+    "POST /ops/pools/{pool}/resume",
+    "GET /ops/workers",
+    "POST /ops/runs:retry",
+    "POST /ops/runs:cancel",
+    "GET /ops/audit",
+    "GET /ops/doctor",
+)
+
+
+async def refuse(call: Call) -> None:
+    """Never called: `read` refuses first."""
+
+
+class Unbuilt(StrictRoute):
+    """Knows who calls, and reads nothing."""
+
+    async def read(self, call: Call) -> None:
+        error = NotSupported(("path",))
+        error.detail = f"This server has no {call.method} {self.path} yet."
+        raise error
+
+
+class UnbuiltAdmin(Unbuilt):
+    """The same, for keys of scope admin."""
+
+    scope = Scope.ADMIN
+
+
+def _build(kind: type[Unbuilt], name: str) -> Unbuilt:
+    method, path = name.split()
+    return kind(f"/v1{path}", refuse, methods=[method], include_in_schema=False)
+
+
+ROUTES = [_build(Unbuilt, name) for name in _ROUTES]
+ROUTES += [_build(UnbuiltAdmin, name) for name in _ADMIN_ROUTES]

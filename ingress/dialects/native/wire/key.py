@@ -1,0 +1,98 @@
+"""Keys on the wire: the secret is shown once, by the route that makes it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from ingress.deps import MaybeInstant, to_instant
+from ingress.dialects.native.wire.fields import (
+    Body,
+    Name,
+    Timestamp,
+    UserId,
+    instant,
+    refuse_unbuilt,
+)
+from shared import ids
+from shared.clock import wall
+from shared.domain import requests
+from shared.domain.errors import ValidationFailed
+from shared.domain.jsontypes import JsonObject
+from shared.domain.principal import DEFAULT_TENANT, Scope
+from shared.domain.principal import Key as DomainKey
+
+_UNBUILT = frozenset({"rate_limit", "max_running"})
+
+Tenant = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]*$")]
+
+
+class NewKey(Body):
+    """A key to make; one of scope user speaks for its `user_id` only."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "web shop", "scope": "service"}}
+    )
+
+    name: Name
+    scope: Literal["admin", "service", "user"]
+    tenant: Tenant = DEFAULT_TENANT
+    user_id: UserId | None = None
+    expires_at: MaybeInstant = None
+    rate_limit: Annotated[str, Field(max_length=64)] | None = None
+    max_running: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.scope == "user" and self.user_id is None:
+            message = "a key of scope user needs its `user_id`"
+            raise ValueError(message)
+        return self
+
+    def to_domain(self) -> requests.NewKey:
+        refuse_unbuilt(self, _UNBUILT)
+        expires_at = to_instant(self.expires_at)
+        if expires_at is not None and expires_at <= wall():
+            raise ValidationFailed.of(("body", "expires_at"), "has passed")
+        return requests.NewKey(
+            name=self.name,
+            scope=Scope(self.scope),
+            tenant=self.tenant,
+            user_id=self.user_id,
+            expires_at=expires_at,
+        )
+
+
+class Key(BaseModel):
+    """A key, without its secret; `prefix` is how it begins."""
+
+    id: str
+    name: str
+    prefix: str
+    scope: Scope
+    tenant: str
+    user_id: str | None
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+    revoked_at: Timestamp | None
+
+
+class ShownKey(Key):
+    """A key with its secret, which nobody can show again."""
+
+    key: str
+
+
+def from_key(key: DomainKey) -> JsonObject:
+    return {
+        "id": ids.spell("key", key.id),
+        "name": key.name,
+        "prefix": key.prefix,
+        "scope": key.scope,
+        "tenant": key.tenant,
+        "user_id": key.user_id,
+        "created_at": instant(key.created_at),
+        "expires_at": instant(key.expires_at),
+        "last_used_at": instant(key.last_used_at),
+        "revoked_at": instant(key.revoked_at),
+    }

@@ -1,0 +1,66 @@
+"""What happens to a request of any dialect between its route and the route's function.
+
+The order is part of the contract: who are you, may you, can your words be read, then the rest.
+"""
+
+from typing import Any, ClassVar
+from urllib.parse import unquote_to_bytes
+
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from ingress.auth import authenticate, require
+from ingress.body import header, unstorable
+from ingress.call import Call
+from ingress.parameters import Parameters
+from shared.domain.errors import NotSupported, ValidationFailed
+from shared.domain.principal import Scope
+
+
+class StrictRoute(APIRoute):
+    """Authenticates, then reads parameters and body without guessing or dropping anything.
+
+    The function takes a `Call` and returns a finished `Response`; nothing is checked twice.
+    """
+
+    scope: ClassVar[Scope | None] = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - FastAPI's, passed on
+        super().__init__(*args, **kwargs)
+        self.parameters = Parameters(self.dependant)
+        self.app = self.respond
+
+    async def respond(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        call = Call(scope, receive)
+        call.principal = await authenticate(call)
+        require(call.principal, self.scope)
+        await self.read(call)
+        response: Response = await self.endpoint(**self.parameters.read(call))
+        await response(scope, receive, send)
+
+    async def read(self, call: Call) -> None:
+        """Refuse what cannot be read or is not built, then read the body."""
+        _check_text(call.scope)
+        if call.method == "POST" and header(call.scope, b"idempotency-key") is not None:
+            raise NotSupported(("header", "Idempotency-Key"))
+        if self.parameters.has_body:
+            await call.read_json()
+
+
+class AdminRoute(StrictRoute):
+    """For keys of scope admin."""
+
+    scope = Scope.ADMIN
+
+
+def _check_text(scope: AsgiScope) -> None:
+    for place, raw in (("path", scope["raw_path"]), ("query", scope["query_string"])):
+        if b"%" in raw:
+            try:
+                wrong = unstorable(unquote_to_bytes(raw).decode())
+            except UnicodeDecodeError:
+                wrong = "is not UTF-8"
+            if wrong:
+                raise ValidationFailed.of((place,), wrong)
