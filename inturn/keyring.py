@@ -1,0 +1,130 @@
+"""Where `inturn keys` works: on the database, or through the server that owns it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from inturn.client import Client, connect
+from inturn.opened import opened
+from inturn.refused import OwnedElsewhere
+from inturn.start import read_settings
+from shared import ids
+from shared.bootstrap import Platform
+from shared.clock import Instant, iso
+from shared.domain.paging import MAX_LIMIT, Page
+from shared.domain.principal import Key
+from shared.domain.requests import NewKey
+from shared.ids import KeyId
+from shared.settings import Settings
+
+T = TypeVar("T")
+Row = dict[str, Any]  # a key as the native contract prints it
+
+
+class Keyring(Protocol):
+    """What the command asks; `create` adds the secret as `key`."""
+
+    def create(self, new: NewKey) -> Row: ...
+    def list(self) -> list[Row]: ...
+    def revoke(self, key_id: KeyId) -> None: ...
+
+
+class DirectKeyring:
+    """Opens the database for each verb; it is as privileged as whoever holds its URL."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def create(self, new: NewKey) -> Row:
+        """Make a key."""
+        key, secret = self._run(lambda platform: platform.keys.create(new))
+        return {**_row(key), "key": secret}
+
+    def list(self) -> list[Row]:
+        """List every key, oldest first."""
+        return self._run(_all)
+
+    def revoke(self, key_id: KeyId) -> None:
+        """End a key."""
+        self._run(lambda platform: platform.keys.revoke(key_id))
+
+    def _run(self, verb: Callable[[Platform], Awaitable[T]]) -> T:
+        async def run() -> T:
+            async with opened(self._settings) as platform:
+                return await verb(platform)
+
+        return asyncio.run(run())
+
+
+class ServedKeyring:
+    """Asks the running server, which owns the SQLite file."""
+
+    def create(self, new: NewKey) -> Row:
+        """Make a key."""
+        body = {"name": new.name, "scope": new.scope, "tenant": new.tenant}
+        if new.user_id is not None:
+            body["user_id"] = new.user_id
+        if new.expires_at is not None:
+            body["expires_at"] = iso(new.expires_at)
+        with connect() as client:
+            made: Row = client.ask("POST", "/v1/keys", body=body).json()
+            return made
+
+    def list(self) -> list[Row]:
+        """List every key, oldest first."""
+        with connect() as client:
+            return _pages(client)
+
+    def revoke(self, key_id: KeyId) -> None:
+        """End a key."""
+        with connect() as client:
+            client.ask("DELETE", f"/v1/keys/{ids.spell('key', key_id)}")
+
+
+def use(verb: Callable[[Keyring], T]) -> T:
+    """Do `verb` on the database, or through the server where that has the database to itself."""
+    try:
+        return verb(DirectKeyring(read_settings()))
+    except OwnedElsewhere:
+        return verb(ServedKeyring())
+
+
+async def _all(platform: Platform) -> list[Row]:
+    rows: list[Row] = []
+    page = Page(limit=MAX_LIMIT)
+    while True:
+        listing = await platform.keys.list(page)
+        rows += map(_row, listing.data)
+        if listing.next_cursor is None:
+            return rows
+        page = Page(limit=MAX_LIMIT, cursor=listing.next_cursor)
+
+
+def _pages(client: Client) -> list[Row]:
+    rows: list[Row] = []
+    query: dict[str, str | int] = {"limit": MAX_LIMIT, "order": "asc"}
+    while True:
+        page = client.ask("GET", "/v1/keys", query=query).json()
+        rows += page["data"]
+        if page["next_cursor"] is None:
+            return rows
+        query["cursor"] = page["next_cursor"]
+
+
+def _row(key: Key) -> Row:
+    return {
+        "id": ids.spell("key", key.id),
+        "name": key.name,
+        "prefix": key.prefix,
+        "scope": key.scope.value,
+        "tenant": key.tenant,
+        "user_id": key.user_id,
+        "created_at": _iso(key.created_at),
+        "expires_at": _iso(key.expires_at),
+        "last_used_at": _iso(key.last_used_at),
+        "revoked_at": _iso(key.revoked_at),
+    }
+
+
+def _iso(instant: Instant | None) -> str | None:
+    return None if instant is None else iso(instant)

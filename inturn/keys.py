@@ -1,0 +1,123 @@
+"""`inturn keys`: who may call."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from inturn.keyring import Row, use
+from inturn.refused import refuse
+from shared import ids
+from shared.clock import Instant, from_datetime
+from shared.domain.principal import DEFAULT_TENANT, Scope
+from shared.domain.requests import NewKey
+from shared.ids import KeyId
+
+app = typer.Typer(
+    name="keys",
+    help="Make, list and revoke API keys.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_SHOWN = ("id", "name", "scope", "tenant", "user_id", "prefix", "created_at", "revoked_at")
+_NAME_MAX, _USER_MAX = 200, 255
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="What it is for.")],
+    scope: Annotated[Scope, typer.Option(help="What it may do.")] = Scope.SERVICE,
+    tenant: Annotated[str, typer.Option(help="Whose sessions.")] = DEFAULT_TENANT,
+    user_id: Annotated[str | None, typer.Option(help="Whose, for scope user.")] = None,
+    expires_at: Annotated[
+        datetime | None, typer.Option(help="UTC, as 2030-01-31T12:00:00; never if left out.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it: only now, for just its hash is kept.
+
+    For example:
+
+        inturn keys create --name shop
+
+        inturn keys create --name ann --scope user --user-id ann
+
+        INTURN_API_KEY=$(inturn keys create --name ops --scope admin)
+    """
+    new = NewKey(
+        name=_short("--name", name, _NAME_MAX),
+        scope=scope,
+        tenant=_short("--tenant", tenant, _NAME_MAX),
+        user_id=_user(scope, user_id),
+        expires_at=_instant(expires_at),
+    )
+    row = use(lambda keyring: keyring.create(new))
+    typer.echo(json.dumps(row, ensure_ascii=False) if as_json else row["key"])
+    typer.echo(f"{row['id']}: shown once, keep it", err=True)
+
+
+@app.command("list")
+def list_(*, as_json: AsJson = False) -> None:
+    """List the keys, without their secrets.
+
+    For example:
+
+        inturn keys list
+
+        inturn keys list --json | grep '"revoked_at": null'
+    """
+    rows = use(lambda keyring: keyring.list())
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        Console().print(_table(rows))
+
+
+@app.command()
+def revoke(key: Annotated[str, typer.Argument(help="Its id, from `inturn keys list`.")]) -> None:
+    """End a key; within seconds no process takes it any more.
+
+    For example:
+
+        inturn keys revoke key_0190...
+    """
+    try:
+        key_id = KeyId(ids.parse("key", key))
+    except ValueError as error:
+        refuse(f"'{key}' is no key's id: {error}.")
+    use(lambda keyring: keyring.revoke(key_id))
+    typer.echo(f"revoked {ids.spell('key', key_id)}", err=True)
+
+
+def _user(scope: Scope, user_id: str | None) -> str | None:
+    if scope is Scope.USER and user_id is None:
+        refuse("a key of scope user needs --user-id.")
+    return None if user_id is None else _short("--user-id", user_id, _USER_MAX)
+
+
+def _short(option: str, text: str, most: int) -> str:
+    if not 1 <= len(text) <= most or not text.isprintable():
+        refuse(f"{option} takes 1 to {most} printable characters.")
+    return text
+
+
+def _instant(moment: datetime | None) -> Instant | None:
+    if moment is None:
+        return None
+    if moment.replace(tzinfo=UTC) <= datetime.now(UTC):
+        refuse("--expires-at has passed.")
+    return from_datetime(moment.replace(tzinfo=UTC))
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(*_SHOWN, box=None)
+    for row in rows:
+        table.add_row(*(str(row[name] if row[name] is not None else "-") for name in _SHOWN))
+    return table

@@ -1,0 +1,109 @@
+"""The command `inturn` as real processes, with an environment of their own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self, TypeVar
+
+import httpx
+import psutil
+
+T = TypeVar("T")
+
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+_INTURN = [sys.executable, "-m", "inturn"]
+
+
+def eventually(found: Callable[[], T], within: float, what: object) -> T:
+    """Poll until `found` returns something true."""
+    deadline = time.monotonic() + within
+    while not (value := found()):
+        assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
+        time.sleep(0.05)
+    return value
+
+
+def environment(folder: Path, settings: Mapping[str, object]) -> dict[str, str]:
+    """This process's environment with no other INTURN_ names than these."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("INTURN_")
+    }
+    given = {f"INTURN_{name}": str(value) for name, value in settings.items()}
+    return {**inherited, "INTURN_DATA_DIR": str(folder / "data"), **given}
+
+
+def run(
+    *arguments: str, folder: Path, stdin: str | None = None, **settings: object
+) -> subprocess.CompletedProcess[str]:
+    """Run a verb to its end."""
+    return subprocess.run(
+        [*_INTURN, *arguments],
+        cwd=folder,
+        env=environment(folder, settings),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Process:
+    """A verb that goes on until it is told to stop."""
+
+    def __init__(self, *arguments: str, folder: Path, url: str, **settings: object) -> None:
+        self.url = url
+        self.log = folder / f"{arguments[0]}-{url.rpartition(':')[2]}.log"
+        with self.log.open("ab") as log:
+            self._process = psutil.Popen(
+                [*_INTURN, *arguments],
+                cwd=folder,
+                env=environment(folder, settings),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def said(self) -> str:
+        """What it printed until now."""
+        return self.log.read_text(errors="replace")
+
+    def until_ready(self) -> Self:
+        """Wait for its `/readyz`."""
+        eventually(self._ready, START_SECONDS, f"{self.url}/readyz\n{self.log}")
+        return self
+
+    def _ready(self) -> bool:
+        assert self._process.poll() is None, self.said
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.get(f"{self.url}/readyz", trust_env=False)
+            return answer.status_code == httpx.codes.OK
+        return False
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and return its exit code."""
+        self._process.send_signal(number)
+        return int(self._process.wait(STOP_SECONDS))
+
+    def kill(self) -> None:
+        """`kill -9` of it and its children."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = [*self._process.children(recursive=True), self._process]
+            for member in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
+        self._process.wait()

@@ -1,0 +1,159 @@
+"""`inturn serve` and its clients, as real processes: SQLite, one folder, one port."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.command import Process, eventually, run
+from tests.services import free_port
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("serve")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Process]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with Process("serve", "--port", str(port), folder=folder, url=url) as process:
+        yield process.until_ready()
+
+
+def test_the_three_commands_of_the_banner_work_pasted_in_order(
+    server: Process, folder: Path
+) -> None:
+    commands = [line for line in server.said.splitlines() if "curl -s" in line]
+    pasted = subprocess.run(
+        ["sh"], input="\n".join(commands), cwd=folder, capture_output=True, text=True, check=True
+    )
+    decoder = json.JSONDecoder()
+    session, rest = pasted.stdout.split("\n", 1)
+    said, end = decoder.raw_decode(rest)
+    read, _ = decoder.raw_decode(rest[end:].lstrip())
+    assert session.startswith("sess_")
+    assert said["run"]["status"] == "succeeded"
+    assert said["run"]["output"]["content"] == "Hello, Inturn"
+    assert [message["role"] for message in read["data"]] == ["user", "assistant"]
+
+
+def test_it_says_where_the_docs_are_and_they_are_there(server: Process) -> None:
+    assert f"{server.url}/docs" in server.said
+    assert httpx.get(f"{server.url}/docs", trust_env=False).status_code == httpx.codes.OK
+
+
+def test_send_prints_the_answer_alone_and_goes_on_in_a_session(
+    server: Process, folder: Path
+) -> None:
+    first = run("send", "one", folder=folder, URL=server.url)
+    assert (first.returncode, first.stdout) == (0, "one\n")
+    session = first.stderr.split()[1]
+    second = run("send", "-", "--session", session, folder=folder, stdin="two", URL=server.url)
+    assert (second.returncode, second.stdout) == (0, "two\n")
+    assert second.stderr.split()[1] == session
+
+
+def test_send_without_waiting_prints_the_run(server: Process, folder: Path) -> None:
+    sent = run("send", "later", "--wait", "0", folder=folder, URL=server.url)
+    assert sent.returncode == 0
+    assert sent.stdout.startswith("run_")
+    sent = run("send", "now", "--json", folder=folder, URL=server.url)
+    assert json.loads(sent.stdout)["status"] == "succeeded"
+
+
+def test_watch_follows_the_status_until_nothing_is_left(server: Process, folder: Path) -> None:
+    session = run("send", "hello", folder=folder, URL=server.url).stderr.split()[1]
+    watched = run("watch", session, "--json", "--until-idle", folder=folder, URL=server.url)
+    assert watched.returncode == 0
+    assert json.loads(watched.stdout.splitlines()[-1])["status"] == "idle"
+    shown = run("watch", session, "--until-idle", folder=folder, URL=server.url)
+    assert shown.returncode == 0
+    assert "assistant" in shown.stdout
+    assert "idle" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("send", "x", "--agent", "nobody"), "not_found: No such agent."),
+        (("watch", "sess_1"), "validation_failed"),
+        (("watch", "sess_" + "0" * 32), "not_found: No such session."),
+    ],
+)
+def test_what_the_server_refuses_is_one_sentence(
+    server: Process, folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = run(*arguments, folder=folder, URL=server.url)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_keys_go_through_the_running_server(server: Process, folder: Path) -> None:
+    made = run("keys", "create", "--name", "shop", "--json", folder=folder, URL=server.url)
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)
+    sent = run("send", "hi", folder=folder, URL=server.url, API_KEY=key["key"])
+    assert (sent.returncode, sent.stdout) == (0, "hi\n")
+
+    listed = run("keys", "list", "--json", folder=folder, URL=server.url)
+    assert key["id"] in [json.loads(line)["id"] for line in listed.stdout.splitlines()]
+    assert key["key"] not in listed.stdout
+    assert run("keys", "revoke", key["id"], folder=folder, URL=server.url).returncode == 0
+    sent = run("send", "hi", folder=folder, URL=server.url, API_KEY=key["key"])
+    assert sent.returncode == 2
+    assert "unauthenticated" in sent.stderr
+
+
+def test_the_doctor_reads_beside_the_running_server(server: Process, folder: Path) -> None:
+    assert server.url
+    found = run("doctor", folder=folder)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "healthy" in found.stdout
+
+
+def test_a_second_process_on_the_folder_is_refused(server: Process, folder: Path) -> None:
+    assert server.url
+    second = run("serve", "--port", str(free_port()), folder=folder)
+    assert second.returncode == 2
+    assert "another process" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+
+
+def test_a_taken_port_is_refused(server: Process, folder: Path) -> None:
+    second = run("serve", "--port", server.url.rpartition(":")[2], folder=folder)
+    assert second.returncode == 2
+    assert "cannot listen on 127.0.0.1 port" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_drains_ends_with_0_and_goes_on_with_the_same_key(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    keys = []
+    for _ in range(2):
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        with Process("serve", "--port", str(port), folder=tmp_path, url=url) as process:
+            process.until_ready()
+            keys.append((tmp_path / "data" / "dev.key").read_text())
+            eventually(lambda: "API docs" in process.said, 5, process.said)  # noqa: B023
+            assert run("send", "hi", folder=tmp_path, URL=url).stdout == "hi\n"
+            assert process.stop(number) == 0, process.said
+            assert "Traceback" not in process.said
+    assert keys[0] == keys[1]
+
+
+def test_keys_take_the_lock_when_no_server_runs(tmp_path: Path) -> None:
+    made = run("keys", "create", "--name", "ops", "--scope", "admin", folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    listed = run("keys", "list", folder=tmp_path)
+    assert listed.returncode == 0
+    assert "ops" in listed.stdout

@@ -1,0 +1,117 @@
+"""What a command says about its settings: one sentence each, secrets never echoed."""
+
+import pytest
+
+from inturn.refused import Refused, without_password
+from inturn.start import distributed, read_settings, warnings
+from shared.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in os.environ:
+        if name.startswith("INTURN_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "parts"),
+    [
+        ("PORT", "65536", ("INTURN_PORT", "'65536'", "65535")),
+        ("PORT", "http", ("INTURN_PORT", "'http'", "integer")),
+        ("LOG_LEVEL", "loud", ("INTURN_LOG_LEVEL", "'loud'", "DEBUG, INFO, WARNING or ERROR")),
+        ("NAMESPACE", "a b", ("INTURN_NAMESPACE", "'a b'", "letters")),
+        ("SLOTS", "0", ("INTURN_SLOTS", "'0'", "1")),
+        ("SCRIPTED_AGENT", "maybe", ("INTURN_SCRIPTED_AGENT", "'maybe'", "boolean")),
+        ("HEARTBEAT_SECONDS", "30", ("INTURN_HEARTBEAT_SECONDS", "30", "INTURN_LEASE_SECONDS")),
+        ("AGENTS_FILE", "/no/such.toml", ("INTURN_AGENTS_FILE", "/no/such.toml", "no such file")),
+        ("BROKER_URL", "redis://x", ("INTURN_BROKER_URL", "embedded://", "amqp://")),
+        ("DATABASE_URL", "mysql://x", ("INTURN_DATABASE_URL", "sqlite", "postgresql+asyncpg://")),
+        ("DATABASE_URL", "sqlite+aiosqlite:///:memory:", ("INTURN_DATABASE_URL", "memory")),
+        ("DATABASE_URL", "postgresql+asyncpg://h:x/d", ("INTURN_DATABASE_URL", "port")),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, parts: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(f"INTURN_{name}", value)
+    with pytest.raises(Refused) as refused:
+        read_settings()
+    assert all(part in str(refused.value) for part in parts), str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BOOTSTRAP_KEY", "hush hush"),
+        ("DATABASE_URL", "mysql://me:hush@host/db"),
+        ("DATABASE_URL", "postgresql://me:hush@host:port/db"),
+        ("BROKER_URL", "redis://me:hush@host"),
+    ],
+)
+def test_a_bad_secret_is_not_echoed(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"INTURN_{name}", value)
+    with pytest.raises(Refused) as refused:
+        read_settings()
+    assert f"INTURN_{name}" in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+def test_all_bad_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTURN_PORT", "x")
+    monkeypatch.setenv("INTURN_SLOTS", "y")
+    with pytest.raises(Refused, match="INTURN_PORT.*; INTURN_SLOTS"):
+        read_settings()
+
+
+def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTURN_PORT", "9000")
+    assert read_settings(port=9001, host=None).port == 9001
+    assert read_settings(port=None).port == 9000
+
+
+def test_unknown_names_are_warned_of_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INTURN_SLOT", "INTURN_URL", "INTURN_API_KEY", "INTURN_TEST_BROKER_URL"):
+        monkeypatch.setenv(name, "1")
+    assert warnings(read_settings()) == [
+        "INTURN_SLOT means nothing here; did you mean INTURN_SLOTS?"
+    ]
+
+
+def test_a_limit_that_is_not_enforced_yet_is_warned_of() -> None:
+    assert warnings(Settings(rate_limit="10/s")) == ["INTURN_RATE_LIMIT is not enforced yet."]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(broker_url="amqp://guest@localhost"),
+        Settings(database_url="postgresql+asyncpg://localhost/inturn"),
+    ],
+)
+def test_what_one_process_owns_is_refused_to_many(settings: Settings) -> None:
+    with pytest.raises(Refused, match="inturn serve"):
+        distributed(settings, "worker")
+
+
+def test_postgresql_and_rabbitmq_are_for_many() -> None:
+    both = {"database_url": "postgresql://h/d", "broker_url": "amqp://h"}
+    distributed(Settings(**both), "worker")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "postgresql+asyncpg://me:hush@host:1/db?password=hush",
+            "postgresql+asyncpg://me@host:1/db",
+        ),
+        ("postgresql://host/db", "postgresql://host/db"),
+        ("sqlite+aiosqlite:////data/inturn.db", "sqlite+aiosqlite:////data/inturn.db"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
