@@ -1,0 +1,198 @@
+"""The only place that knows every concrete class: settings in, a running platform out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from dramatiq import Broker
+
+from shared.dispatch.embedded import EmbeddedBroker, EmbeddedPublisher
+from shared.dispatch.rabbitmq import InturnRabbitmqBroker, RabbitPublisher
+from shared.dispatch.relay import Publisher, Relay
+from shared.domain.errors import Unavailable
+from shared.domain.lease import LeaseWatch
+from shared.domain.limits import QueueBounds
+from shared.domain.retry import RetryPolicy
+from shared.ids import SessionId
+from shared.service.agents import Agents
+from shared.service.announcing import Announcing
+from shared.service.execution import Execution
+from shared.service.intake import Intake
+from shared.service.keys import Keys
+from shared.service.messages import Messages
+from shared.service.operations import Operations
+from shared.service.runs import Runs
+from shared.service.sessions import Sessions
+from shared.service.upkeep import Upkeep
+from shared.settings import Settings
+from shared.signals import Signals, VersionPoller
+from shared.storage.migrate import SchemaBehind, check, migrate
+from shared.storage.ownership import AlreadyOwned
+from shared.storage.sessions import versions
+from shared.storage.store import Store
+
+__all__ = ["AlreadyOwned", "Platform", "SchemaBehind", "open_platform"]
+
+log = structlog.get_logger(__name__)
+
+_POLL_SECONDS = 0.5
+_AGENTS_FILE = Path("agents.toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """The services of one process, on the loop that opened them: the house loop."""
+
+    settings: Settings
+    signals: Signals
+    relay: Relay
+    broker: Broker
+    sessions: Sessions
+    messages: Messages
+    intake: Intake
+    runs: Runs
+    agents: Agents
+    keys: Keys
+    execution: Execution
+    upkeep: Upkeep
+    operations: Operations
+
+
+@asynccontextmanager
+async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
+    """Open store, broker and services, and keep writers, relay and poller running.
+
+    SQLite is taken for this process alone, migrated, and what its last owner held is given
+    back. Raises AlreadyOwned, SchemaBehind, Unavailable, BadAgentsFile, OSError, ValueError.
+    """
+    store = _open_store(settings)
+    signals = Signals()
+    broker, publisher = _broker(settings)
+    relay = Relay(Announcing(store), publisher)
+    platform = _compose(settings, store, signals, relay, broker, publisher)
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        await _prepare(store)
+        store.start()
+        await platform.agents.load(_agents_file(settings))
+        if settings.bootstrap_key:
+            await platform.keys.bootstrap(settings.bootstrap_key)
+        if store.sqlite:
+            await platform.upkeep.bury_everybody()
+        await publisher.start()
+        tasks = [asyncio.create_task(work) for work in _background(platform, store)]
+        yield platform
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await publisher.close()
+        broker.close()
+        await store.close()
+
+
+@asynccontextmanager
+async def open_for_reading(settings: Settings) -> AsyncIterator[Operations]:
+    """Open the database for its doctor: nothing is taken, migrated or written."""
+    store = Store(settings.database)
+    try:
+        yield Operations(store, EmbeddedPublisher(EmbeddedBroker(), settings.namespace))
+    finally:
+        await store.close()
+
+
+async def migrate_database(settings: Settings) -> None:
+    """Bring the database to this version. Raises like `open_platform`."""
+    store = _open_store(settings)
+    try:
+        await migrate(store)
+    finally:
+        await store.close()
+
+
+def _open_store(settings: Settings) -> Store:
+    if settings.sqlite and not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = Store(settings.database, batch_max=settings.batch_max)
+    store.own()
+    return store
+
+
+async def _prepare(store: Store) -> None:
+    if store.sqlite:
+        await migrate(store)
+    else:
+        await check(store)
+
+
+def _agents_file(settings: Settings) -> Path | None:
+    return settings.agents_file or (_AGENTS_FILE if _AGENTS_FILE.exists() else None)
+
+
+def _broker(settings: Settings) -> tuple[Broker, Publisher]:
+    if settings.embedded:
+        embedded = EmbeddedBroker()
+        return embedded, EmbeddedPublisher(embedded, settings.namespace)
+    return (
+        InturnRabbitmqBroker(settings.broker_url),
+        RabbitPublisher(settings.broker_url, settings.namespace),
+    )
+
+
+def _compose(
+    settings: Settings,
+    store: Store,
+    signals: Signals,
+    relay: Relay,
+    broker: Broker,
+    publisher: Publisher,
+) -> Platform:
+    agents = Agents(
+        store,
+        RetryPolicy(max_attempts=settings.max_attempts),
+        scripted=settings.scripted_agent,
+    )
+    bounds = QueueBounds(
+        per_session=settings.max_queued_per_session,
+        per_principal=settings.max_queued_per_principal,
+        overall=settings.max_queued,
+    )
+    execution = Execution(store, signals, relay, max_wait_seconds=settings.max_wait_hours * 3600)
+    watch = LeaseWatch(lease=settings.lease_seconds, widest_gap=2 * settings.sweep_seconds)
+    return Platform(
+        settings=settings,
+        signals=signals,
+        relay=relay,
+        broker=broker,
+        sessions=Sessions(store, signals, agents),
+        messages=Messages(store),
+        intake=Intake(store, signals, relay, bounds),
+        runs=Runs(store, signals, relay, agents),
+        agents=agents,
+        keys=Keys(store),
+        execution=execution,
+        upkeep=Upkeep(store, signals, relay, execution, watch),
+        operations=Operations(store, publisher),
+    )
+
+
+def _background(platform: Platform, store: Store) -> list[Coroutine[None, None, None]]:
+    async def versions_of(ids: Collection[SessionId]) -> dict[SessionId, int]:
+        async with store.reading() as reading:
+            return await versions(reading, ids)
+
+    poller = VersionPoller(platform.signals, versions_of, _POLL_SECONDS)
+    refresh = _every(platform.settings.sweep_seconds, platform.intake.refresh_totals)
+    return [platform.relay.run(), poller.run(), refresh]
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Unavailable as error:
+            log.warning("totals_not_refreshed", reason=error.detail)
+        await asyncio.sleep(seconds)

@@ -1,0 +1,68 @@
+"""An agent: named configuration or code that can perform a run."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import uuid5
+
+from shared.clock import Instant
+from shared.domain.jsontypes import JsonObject
+from shared.domain.retry import RetryPolicy
+from shared.ids import NAMESPACE, AgentId
+
+DEFAULT_POOL = "default"
+
+
+class AgentKind(StrEnum):
+    """Which code performs the run."""
+
+    ECHO = "echo"
+    SCRIPTED = "scripted"
+    PYTHON = "python"
+    LLM = "llm"
+    LIBRARIAN = "librarian"
+
+
+# The other kinds answer from the run's own messages; for these the earlier turns are read.
+READS_HISTORY = frozenset({AgentKind.PYTHON, AgentKind.LLM, AgentKind.LIBRARIAN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLimits:
+    """Bounds of an agent's runs; null means none of its own."""
+
+    max_running: int | None = None
+    run_timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """An agent as somebody configures it; a null id becomes `agent_id_of(name)`."""
+
+    name: str
+    kind: AgentKind
+    id: AgentId | None = None
+    pool: str = DEFAULT_POOL
+    callable: str | None = None
+    settings: JsonObject = field(default_factory=dict)
+    limits: AgentLimits = AgentLimits()
+    retry: RetryPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An agent as stored; `retry` and `limits` have the defaults filled in."""
+
+    id: AgentId
+    name: str
+    kind: AgentKind
+    pool: str
+    callable: str | None
+    settings: JsonObject
+    limits: AgentLimits
+    retry: RetryPolicy
+    created_at: Instant
+
+
+def agent_id_of(name: str) -> AgentId:
+    """Return the stable id of a named agent: UUIDv5, the same on every machine."""
+    return AgentId(uuid5(NAMESPACE, f"agent\n{name}"))

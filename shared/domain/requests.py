@@ -1,0 +1,97 @@
+"""What callers ask for, checked and translated; every dialect speaks to the services in these."""
+
+from dataclasses import dataclass, field
+
+from shared.clock import Instant
+from shared.domain.jsontypes import JsonObject
+from shared.domain.message import Content, Message, Role
+from shared.domain.principal import Scope
+from shared.domain.run import Run, RunStatus
+from shared.domain.session import SessionStatus
+from shared.ids import RunId, SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """`agent` is an id in either spelling, or a name."""
+
+    agent: str
+    user_id: str | None = None
+    metadata: JsonObject = field(default_factory=dict)
+    correlation_id: str | None = None
+    origin: str = "native"
+    initial_messages: tuple[tuple[Role, Content], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Null means any; `agent` is an id in either spelling, or a name."""
+
+    agent: str | None = None
+    user_id: str | None = None
+    status: SessionStatus | None = None
+    correlation_id: str | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A user's message, and the options of the run that will answer it."""
+
+    session_id: SessionId
+    content: Content
+    correlation_id: str
+    author_id: str | None = None
+    metadata: JsonObject = field(default_factory=dict)
+    inputs: JsonObject = field(default_factory=dict)
+    priority: int = 0
+    origin: str = "native"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The receipt: both are committed to disk."""
+
+    message: Message
+    run: Run
+    cancelled_runs: tuple[RunId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """Null means any; a null `session_id` spans the principal's sessions."""
+
+    session_id: SessionId | None = None
+    roles: frozenset[Role] | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Null means any; a null `session_id` spans the principal's sessions."""
+
+    session_id: SessionId | None = None
+    status: RunStatus | None = None
+    agent: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A human's word on one pending approval."""
+
+    call_id: str
+    approved: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key to make."""
+
+    name: str
+    scope: Scope
+    tenant: str
+    user_id: str | None = None
+    expires_at: Instant | None = None

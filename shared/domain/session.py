@@ -1,0 +1,65 @@
+"""A session: ordered messages with an owner."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.clock import Instant
+from shared.domain.jsontypes import JsonObject
+from shared.domain.run import RunError, RunStatus
+from shared.ids import AgentId, RunId, SessionId
+
+
+class SessionStatus(StrEnum):
+    """What a poller sees first."""
+
+    IDLE = "idle"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    ERROR = "error"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunGlance:
+    """A run in the status body: the live one, or the last that settled."""
+
+    id: RunId
+    status: RunStatus
+    error: RunError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Every field is a column of one row: reading it never touches history."""
+
+    id: SessionId
+    tenant: str
+    user_id: str | None
+    agent_id: AgentId
+    agent: str
+    origin: str
+    metadata: JsonObject
+    correlation_id: str | None
+    version: int
+    message_count: int
+    queue_depth: int
+    active_run: RunGlance | None
+    last_run: RunGlance | None
+    created_at: Instant
+    updated_at: Instant
+    last_activity_at: Instant
+    expires_at: Instant | None
+    ended_at: Instant | None
+
+    @property
+    def status(self) -> SessionStatus:
+        """Ended, else the live run's, else queued, else how the last run went."""
+        if self.ended_at is not None:
+            return SessionStatus.ENDED
+        if self.active_run:
+            return SessionStatus(self.active_run.status.value)
+        if self.queue_depth:
+            return SessionStatus.QUEUED
+        failed = self.last_run and self.last_run.status is RunStatus.FAILED
+        return SessionStatus.ERROR if failed else SessionStatus.IDLE

@@ -1,0 +1,1 @@
+"""Use cases: one verb, one transaction, opened here and closed by leaving the block."""

@@ -1,0 +1,119 @@
+"""Execution: what a worker asks of the store, fenced."""
+
+from collections.abc import Sequence
+
+from shared import telemetry
+from shared.clock import SECOND
+from shared.dispatch.relay import Relay
+from shared.domain.errors import InturnError
+from shared.domain.execution import (
+    Assignment,
+    Claim,
+    Held,
+    NewWorker,
+    Refusal,
+    Settled,
+    Settlement,
+)
+from shared.domain.run import TERMINAL
+from shared.ids import RunId, WorkerId
+from shared.signals import Signals
+from shared.storage import announcing, assignments, claims, settling, workers
+from shared.storage.group_commit import Lane
+from shared.storage.store import Store, Transaction
+
+# On SQLite the verbs share one writer: what ends a run goes before what starts one.
+_SETTLE_FIRST, _CLAIM_NEXT = 0.02, 0.01
+
+
+class Execution:
+    """The life of a run between claim and exit."""
+
+    def __init__(
+        self, store: Store, signals: Signals, relay: Relay, *, max_wait_seconds: float
+    ) -> None:
+        self._store = store
+        self._signals = signals
+        self._relay = relay
+        self._max_wait_seconds = max_wait_seconds
+        self._claim: Lane[claims.Request, Claim | Refusal] = store.lane(
+            "claim", self._claims, head_start=_CLAIM_NEXT
+        )
+        self._settle = store.lane("settle", self._settlements, head_start=_SETTLE_FIRST)
+        self._brief = store.lane("brief", self._briefs, reading=True)
+
+    async def register(self, worker: NewWorker) -> None:
+        """Report for work. The same worker again changes nothing."""
+        async with self._store.transaction() as transaction:
+            now = await self._store.now(transaction)
+            await workers.register(transaction, worker, now)
+
+    async def beat(self, worker_id: WorkerId, free_slots: int) -> bool:
+        """Renew the lease on every run this worker holds; false once it was buried."""
+        async with self._store.transaction() as transaction:
+            return await workers.beat(transaction, worker_id, free_slots)
+
+    async def claim(self, worker_id: WorkerId, run_id: RunId) -> Claim | Refusal:
+        """Take the right to perform one attempt, or learn why not."""
+        result = await self._claim(claims.Request(worker_id, run_id))
+        if isinstance(result, Claim):
+            waited = (result.claimed_at - result.stored_at) / SECOND
+            telemetry.RUN_WAIT_SECONDS.labels(result.pool).observe(waited)
+            self._signals.moved(result.session_id)
+        return result
+
+    async def load(self, claim: Claim) -> Assignment:
+        """Read what the attempt needs to know. Raises NotFound if the run is gone."""
+        return await self._brief(claim)
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Write an exit from `running`; `accepted` is false if the fence was stale."""
+        settled = await self._settle(settlement)
+        if not settled.accepted:
+            telemetry.REFUSED_WRITES.inc()
+            return settled
+        if settled.status in TERMINAL and settled.pool is not None:
+            seconds = telemetry.RUN_SECONDS.labels(settled.pool, settled.status)
+            seconds.observe(settled.seconds)
+        if settled.pool is not None:
+            self._relay.poke([settled.pool])
+        self._signals.moved(settlement.session_id)
+        return settled
+
+    async def hand_back(self, run_id: RunId, *, seconds: float) -> None:
+        """Return an announcement that found no slot; it comes again after `seconds`."""
+        async with self._store.transaction() as transaction:
+            await announcing.hand_back(self._store, transaction, run_id, seconds)
+
+    async def held(self, worker_id: WorkerId) -> list[Held]:
+        """List what SQL says this worker holds."""
+        async with self._store.reading() as reading:
+            return await workers.held(reading, worker_id)
+
+    async def others_free(self, worker_id: WorkerId, pool: str) -> bool:
+        """Tell whether another live worker of the pool reports free slots."""
+        async with self._store.reading() as reading:
+            return await workers.others_free(reading, worker_id, pool)
+
+    async def retire(self, worker_id: WorkerId) -> None:
+        """Exit by oneself, holding nothing any more."""
+        async with self._store.transaction() as transaction:
+            now = await self._store.now(transaction)
+            await workers.retire(transaction, worker_id, now)
+
+    async def _claims(
+        self, transaction: Transaction, requests: Sequence[claims.Request]
+    ) -> list[Claim | Refusal | InturnError]:
+        return await claims.claim(self._store, transaction, requests)
+
+    async def _settlements(
+        self, transaction: Transaction, settlements: Sequence[Settlement]
+    ) -> list[Settled | InturnError]:
+        return await settling.settle(
+            self._store, transaction, settlements, max_wait_seconds=self._max_wait_seconds
+        )
+
+    async def _briefs(
+        self, reading: Transaction, held: Sequence[Claim]
+    ) -> list[Assignment | InturnError]:
+        return await assignments.brief(reading, held)

@@ -1,0 +1,71 @@
+"""Intake: check, commit, answer. The broker is told afterwards."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from shared.dispatch.relay import Relay
+from shared.domain.errors import InturnError, Overloaded, QueueFull
+from shared.domain.limits import QueueBounds
+from shared.domain.message import plain_text
+from shared.domain.principal import Principal
+from shared.domain.requests import Accepted, NewMessage
+from shared.ids import MessageId, PrincipalId, RunId, new_id
+from shared.signals import Signals
+from shared.storage import intake, upkeep
+from shared.storage.store import Store, Transaction
+
+_WAITING_AT_MOST = 10_000
+
+
+class Intake:
+    """Where messages come in."""
+
+    def __init__(self, store: Store, signals: Signals, relay: Relay, bounds: QueueBounds) -> None:
+        self._store = store
+        self._signals = signals
+        self._relay = relay
+        self._bounds = bounds
+        self._queued: Counter[PrincipalId] = Counter()
+        self._lane = store.lane("intake", self._accept, capacity=_WAITING_AT_MOST, size_of=_size)
+
+    async def accept(self, principal: Principal, new: NewMessage) -> Accepted:
+        """Return once message and run are committed to disk.
+
+        Raises NotFound, SessionEnded, SessionQueueFull, QueueFull, Overloaded, Unavailable;
+        nothing is stored then.
+        """
+        self._check_totals(principal)
+        accepted = await self._lane(
+            intake.Intake(
+                principal=principal,
+                new=new,
+                message_id=MessageId(new_id()),
+                run_id=RunId(new_id()),
+                max_queued=self._bounds.per_session,
+            )
+        )
+        self._queued[principal.id] += 1
+        self._relay.poke([accepted.run.pool])
+        self._signals.moved(new.session_id)
+        return accepted
+
+    async def refresh_totals(self) -> None:
+        """Count what is queued; until the next count, own accepts are added to it."""
+        async with self._store.reading() as reading:
+            self._queued = Counter(await upkeep.queued_totals(reading))
+
+    def _check_totals(self, principal: Principal) -> None:
+        if self._queued[principal.id] >= self._bounds.per_principal:
+            detail = f"You have {self._bounds.per_principal} queued runs; wait for some to end."
+            raise QueueFull(detail, retry_after=10)
+        if self._queued.total() >= self._bounds.overall:
+            raise Overloaded("This server has too many queued runs; try later.", retry_after=30)
+
+    async def _accept(
+        self, transaction: Transaction, intakes: Sequence[intake.Intake]
+    ) -> list[Accepted | InturnError]:
+        return await intake.accept(self._store, transaction, intakes)
+
+
+def _size(item: intake.Intake) -> int:
+    return len(plain_text(item.new.content))

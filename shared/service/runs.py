@@ -1,0 +1,103 @@
+"""Runs: read, wait for, cancel, retry, resume."""
+
+from shared.clock import monotonic
+from shared.dispatch.relay import Relay
+from shared.domain.errors import NotFound
+from shared.domain.paging import Listing, Page
+from shared.domain.principal import Principal
+from shared.domain.requests import Decision, RunFilter
+from shared.domain.retrieval import RetrievedContext
+from shared.domain.run import TERMINAL, Run, RunStatus
+from shared.ids import RunId, new_id
+from shared.service.agents import Agents
+from shared.signals import Signals
+from shared.storage import changes, sessions
+from shared.storage import runs as rows
+from shared.storage.store import Store
+
+
+class Runs:
+    """Requests to agents, and what became of them."""
+
+    def __init__(self, store: Store, signals: Signals, relay: Relay, agents: Agents) -> None:
+        self._store = store
+        self._signals = signals
+        self._relay = relay
+        self._agents = agents
+
+    async def get(self, principal: Principal, run_id: RunId) -> Run:
+        """Read one run. Raises NotFound("run")."""
+        async with self._store.reading() as reading:
+            run = await rows.fetch(self._store, reading, principal, run_id)
+        if run is None:
+            raise NotFound("run")
+        return run
+
+    async def list(self, principal: Principal, filters: RunFilter, page: Page) -> Listing[Run]:
+        """List runs. Raises NotFound("session") for a session the caller does not see."""
+        agent = await self._agents.find(filters.agent) if filters.agent is not None else None
+        async with self._store.reading() as reading:
+            if filters.session_id is not None and not await sessions.fetch(
+                reading, principal, filters.session_id
+            ):
+                raise NotFound("session")
+            if filters.agent is not None and agent is None:
+                return Listing(data=(), next_cursor=None)
+            return await rows.page(
+                self._store, reading, principal, filters, page, agent.id if agent else None
+            )
+
+    async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
+        """Read the run once it is terminal or waiting, or when the time is up."""
+        deadline = monotonic() + seconds
+        run = await self.get(principal, run_id)
+        with self._signals.subscribe(run.session_id) as subscription:
+            while True:
+                run = await self.get(principal, run_id)
+                left = deadline - monotonic()
+                if run.status in TERMINAL or run.status is RunStatus.WAITING or left <= 0:
+                    return run
+                await subscription.wait(left)
+
+    async def cancel(self, principal: Principal, run_id: RunId, *, reason: str | None) -> Run:
+        """Ask for a run to stop; a terminal one is returned unchanged."""
+        async with self._store.transaction() as transaction:
+            running = await changes.cancel(
+                self._store, transaction, principal, run_id, reason=reason
+            )
+        if running:
+            self._signals.cancel_requested(run_id)
+        return await self._moved(principal, run_id)
+
+    async def retry(self, principal: Principal, run_id: RunId, *, correlation_id: str) -> Run:
+        """Queue a new run for the same messages. Raises NotRetryable."""
+        again = RunId(new_id())
+        async with self._store.transaction() as transaction:
+            await changes.retry(
+                self._store, transaction, principal, run_id, again, correlation_id=correlation_id
+            )
+        return await self._moved(principal, again)
+
+    async def resume(
+        self, principal: Principal, run_id: RunId, decisions: tuple[Decision, ...]
+    ) -> Run:
+        """Decide on pending tool calls. Raises NotWaiting, ValidationFailed."""
+        async with self._store.transaction() as transaction:
+            await changes.resume(self._store, transaction, principal, run_id, decisions)
+        return await self._moved(principal, run_id)
+
+    async def retrieved_context(self, principal: Principal, run_id: RunId) -> RetrievedContext:
+        """Read what was fetched for a run, admitted to the prompt or not."""
+        await self.get(principal, run_id)
+        async with self._store.reading() as reading:
+            chunks = await rows.retrieved_context(reading, run_id)
+        included = sum(bool(chunk.get("included_in_context", True)) for chunk in chunks)
+        return RetrievedContext(
+            diagnostics={"total": len(chunks), "included": included}, chunks=chunks
+        )
+
+    async def _moved(self, principal: Principal, run_id: RunId) -> Run:
+        run = await self.get(principal, run_id)
+        self._signals.moved(run.session_id)
+        self._relay.poke([run.pool])
+        return run

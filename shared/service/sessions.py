@@ -1,0 +1,105 @@
+"""Sessions: create, read, watch, delete."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from shared.clock import monotonic
+from shared.domain.errors import Forbidden, NotFound
+from shared.domain.paging import Listing, Page
+from shared.domain.principal import Principal, Scope
+from shared.domain.requests import NewSession, SessionFilter
+from shared.domain.session import Session
+from shared.ids import SessionId, new_id
+from shared.service.agents import Agents
+from shared.signals import Signals
+from shared.storage import changes
+from shared.storage import sessions as rows
+from shared.storage.store import Store
+
+
+class Sessions:
+    """Conversations and their owners."""
+
+    def __init__(self, store: Store, signals: Signals, agents: Agents) -> None:
+        self._store = store
+        self._signals = signals
+        self._agents = agents
+
+    async def create(self, principal: Principal, new: NewSession) -> Session:
+        """Start a session with an agent, for the caller or the user it names.
+
+        Raises NotFound("agent"), and Forbidden where a `user` names somebody else.
+        """
+        owned = _owned_by(principal, new)
+        agent = await self._agents.get(new.agent)
+        session_id = SessionId(new_id())
+        async with self._store.transaction() as transaction:
+            now = await self._store.now(transaction)
+            await rows.insert(
+                transaction, session_id, owned, tenant=principal.tenant, agent=agent, now=now
+            )
+        return await self.get(principal, session_id)
+
+    async def get(self, principal: Principal, session_id: SessionId) -> Session:
+        """Read one session. Raises NotFound("session")."""
+        async with self._store.reading() as reading:
+            session = await rows.fetch(reading, principal, session_id)
+        if session is None:
+            raise NotFound("session")
+        return session
+
+    async def list(
+        self, principal: Principal, filters: SessionFilter, page: Page
+    ) -> Listing[Session]:
+        """List what the caller sees; an agent nobody knows has no sessions."""
+        agent_id = None
+        if filters.agent is not None:
+            agent = await self._agents.find(filters.agent)
+            if agent is None:
+                return Listing(data=(), next_cursor=None)
+            agent_id = agent.id
+        async with self._store.reading() as reading:
+            return await rows.page(reading, principal, filters, page, agent_id)
+
+    async def wait(
+        self, principal: Principal, session_id: SessionId, *, version: int, seconds: float
+    ) -> Session:
+        """Read the session once its version is not `version`, or when the time is up."""
+        return await self.watch(
+            principal, session_id, until=lambda s: s.version != version, seconds=seconds
+        )
+
+    async def watch(
+        self,
+        principal: Principal,
+        session_id: SessionId,
+        *,
+        until: Callable[[Session], bool],
+        seconds: float,
+    ) -> Session:
+        """Subscribe, then read, then wait: what happens in between is not missed."""
+        deadline = monotonic() + seconds
+        with self._signals.subscribe(session_id) as subscription:
+            while True:
+                session = await self.get(principal, session_id)
+                left = deadline - monotonic()
+                if until(session) or left <= 0:
+                    return session
+                subscription.saw(session.version)
+                await subscription.wait(left)
+
+    async def delete(self, principal: Principal, session_id: SessionId) -> None:
+        """Make a session invisible everywhere; its rows go in the background."""
+        async with self._store.transaction() as transaction:
+            live = await changes.delete_session(self._store, transaction, principal, session_id)
+        for run_id in live:
+            self._signals.cancel_requested(run_id)
+        self._signals.moved(session_id)
+
+
+def _owned_by(principal: Principal, new: NewSession) -> NewSession:
+    if principal.scope is not Scope.USER:
+        return new
+    if new.user_id not in {None, principal.user_id}:
+        raise Forbidden("A user's key can only create sessions of its own user_id.")
+    return replace(new, user_id=principal.user_id)

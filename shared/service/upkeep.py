@@ -1,0 +1,84 @@
+"""Upkeep: what a sweeper does. Every action is compare-and-set, so any number may sweep."""
+
+import asyncio
+
+import structlog
+
+from shared.clock import monotonic
+from shared.dispatch.relay import Relay
+from shared.domain.lease import LeaseWatch
+from shared.ids import SessionId
+from shared.service.execution import Execution
+from shared.signals import Signals
+from shared.storage import announcing, upkeep, workers
+from shared.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """The passing of time."""
+
+    def __init__(
+        self,
+        store: Store,
+        signals: Signals,
+        relay: Relay,
+        execution: Execution,
+        watch: LeaseWatch,
+    ) -> None:
+        self._store = store
+        self._signals = signals
+        self._relay = relay
+        self._execution = execution
+        self._watch = watch
+
+    async def due(self) -> None:
+        """Make due runs ready and have the relay look at every pool that has ready ones."""
+        async with self._store.reading() as reading:
+            waiting = await upkeep.any_due(self._store, reading)
+            pools = await announcing.pools_with_ready(self._store, reading)
+        if waiting:
+            async with self._store.transaction() as transaction:
+                pools |= await upkeep.release_due(self._store, transaction)
+        self._relay.poke(pools)
+
+    async def sweep(self) -> None:
+        """Do everything that is not urgent, once."""
+        await self._bury_the_dead()
+        await self.give_back_left_behind()
+        async with self._store.transaction() as transaction:
+            await announcing.forget_lost(self._store, transaction)
+        async with self._store.transaction() as transaction:
+            expired = await upkeep.expire_waiting(self._store, transaction)
+        for session_id in expired:
+            self._signals.moved(SessionId(session_id))
+        async with self._store.transaction() as transaction:
+            await upkeep.remove_deleted(transaction)
+        await self.due()
+
+    async def give_back_left_behind(self) -> None:
+        """Give back every run whose worker is buried; the loss is counted."""
+        while True:
+            async with self._store.reading() as reading:
+                left = await workers.left_behind(reading)
+            await asyncio.gather(*map(self._execution.settle, left))
+            if not left:
+                return
+            log.info("given_back", runs=len(left))
+
+    async def bury_everybody(self) -> None:
+        """At boot on SQLite: nobody else can be alive, so every claim is given back at once."""
+        async with self._store.transaction() as transaction:
+            await workers.bury_all(transaction, await self._store.now(transaction))
+        await self.give_back_left_behind()
+
+    async def _bury_the_dead(self) -> None:
+        async with self._store.reading() as reading:
+            beats = await workers.beats(reading)
+        for worker_id, beat in self._watch.observe(beats, monotonic()).items():
+            async with self._store.transaction() as transaction:
+                now = await self._store.now(transaction)
+                buried = await workers.bury(transaction, worker_id, beat, now)
+            if buried:
+                log.warning("worker_buried", worker_id=str(worker_id))

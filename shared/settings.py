@@ -1,0 +1,95 @@
+"""Settings: environment variables with the prefix `INTURN_`, read once at start."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "INTURN_"
+EMBEDDED_BROKER = "embedded://"
+
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Settings(BaseSettings):
+    """Every setting of every process; a bad value stops the start."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    database_url: str = ""
+    broker_url: str = EMBEDDED_BROKER
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    data_dir: Path = Path("data")
+    bootstrap_key: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{16,256}$")] | None = None
+    agents_file: Path | None = None
+    namespace: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "inturn"
+    log_level: Annotated[str, StringConstraints(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+
+    lease_seconds: Seconds = 30
+    heartbeat_seconds: Seconds = 10
+    sweep_seconds: Seconds = 5
+    slots: Annotated[int, Field(ge=1, le=10_000)] = 200
+    admission_threads: Annotated[int, Field(ge=1, le=1_000)] = 64
+    drain_seconds: Seconds = 30
+    watchdog_seconds: Seconds = 60
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    max_wait_hours: Annotated[float, Field(gt=0, le=8760)] = 24
+    run_timeout_seconds: Seconds = 600
+    sync_wait_seconds: Seconds = 120
+    batch_max: Annotated[int, Field(ge=1, le=1_000)] = 200
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+    max_body_bytes: Count = 2 * 1024 * 1024
+    max_upload_bytes: Annotated[int, Field(ge=1, le=10 << 30)] = 32 * 1024 * 1024
+    max_content_chars: Count = 32_000
+    max_queued_per_session: Count = 100
+    max_queued_per_principal: Count = 100_000
+    max_queued: Count = 1_000_000
+    rate_limit: str = "off"
+    session_rate_limit: str = "off"
+    user_rate_limit: str = "off"
+
+    scripted_agent: bool = False
+    anonymous_elizaos: bool | None = None
+    allow_private_urls: bool = False
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    jwt_secret: str | None = None
+    jwt_jwks_file: Path | None = None
+    jwt_audience: str = "authenticated"
+    jwt_issuer: str | None = None
+    event_retention_seconds: Seconds = 3600
+    expired_visible_hours: Annotated[float, Field(ge=0, le=8760)] = 24
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL; by default SQLite in the data directory."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.absolute()}/inturn.db"
+
+    @property
+    def sqlite(self) -> bool:
+        """One process owns the database."""
+        return self.database.startswith("sqlite")
+
+    @property
+    def embedded(self) -> bool:
+        """The broker lives in this process."""
+        return self.broker_url.startswith("embedded:")
+
+
+def unknown_names() -> list[tuple[str, str | None]]:
+    """List `INTURN_` variables that mean nothing here, each with the nearest known name."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    unknown = sorted(
+        name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known
+    )
+    return [(name, next(iter(difflib.get_close_matches(name, known, 1)), None)) for name in unknown]

@@ -1,0 +1,241 @@
+"""From ready to announced: windows keep the broker short, and the mark is compare-and-set."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.clock import SECOND, Instant, after
+from shared.domain.execution import Announcement
+from shared.domain.run import Dispatch, RunStatus
+from shared.ids import RunId
+from shared.storage.schema import pools, runs, workers
+from shared.storage.store import Store, Transaction
+from shared.storage.types import any_of
+
+MIN_WINDOW = 100
+_HOLD_SECONDS = 10.0
+_PRINCIPALS_A_TAKE = 100
+_PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 15, 300
+_REANNOUNCED_A_SWEEP = 1000
+
+_now = sa.bindparam("_now", type_=sa.BigInteger)
+_pool = sa.bindparam("_pool", type_=sa.Text)
+_is_ready = runs.c.dispatch == sa.literal_column(f"'{Dispatch.READY}'")
+_is_announced = runs.c.dispatch == sa.literal_column(f"'{Dispatch.ANNOUNCED}'")
+_is_running = runs.c.status == sa.literal_column(f"'{RunStatus.RUNNING}'")
+_not_held = sa.or_(runs.c.announce_hold_until.is_(None), runs.c.announce_hold_until <= _now)
+# On its way to the broker, not held back by a cap.
+_is_leaving = sa.and_(
+    _is_ready, runs.c.announce_hold_until.is_not(None), runs.c.announce_hold_until > _now,
+    runs.c.wait_cause.is_(None),
+)  # fmt: skip
+
+_LOCK_POOL = (
+    sa.select(pools.c.paused_at).where(pools.c.name == _pool).with_for_update(key_share=True)
+)
+_WORKERS = sa.select(workers.c.pools, workers.c.slots).where(workers.c.lost_at.is_(None))
+
+
+def _count(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return (
+        sa.select(runs.c.principal_id, sa.func.count().label("total"))
+        .where(runs.c.pool == _pool, condition)
+        .group_by(runs.c.principal_id)
+    )
+
+
+_IN_FLIGHT = sa.union_all(_count(_is_announced), _count(_is_running), _count(_is_leaving))
+
+
+# Skips from principal to principal along the index, however many rows each has.
+_SKIP_SCAN = sa.text(
+    """
+    WITH RECURSIVE principal(id) AS (
+      SELECT (SELECT principal_id FROM runs WHERE dispatch = 'ready' AND pool = :pool
+              ORDER BY principal_id LIMIT 1)
+      UNION ALL
+      SELECT (SELECT principal_id FROM runs WHERE dispatch = 'ready' AND pool = :pool
+                AND principal_id > principal.id ORDER BY principal_id LIMIT 1)
+      FROM principal WHERE principal.id IS NOT NULL
+    )
+    SELECT id FROM principal WHERE id IS NOT NULL LIMIT 1000
+    """
+).columns(id=sa.Uuid)
+
+_NEXT = (
+    sa.select(runs.c.id, runs.c.fence, runs.c.announce_count)
+    .where(
+        runs.c.pool == _pool,
+        runs.c.principal_id == sa.bindparam("_principal", type_=sa.Uuid),
+        _is_ready,
+        _not_held,
+    )
+    .order_by(runs.c.priority.desc(), runs.c.ready_at)
+    .limit(sa.bindparam("_limit", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_HOLD = runs.update().where(any_of(runs.c.id, "ids")).values(announce_hold_until=_now)
+
+_UNMARKED = (
+    sa.select(runs.c.id, runs.c.fence, runs.c.announce_count)
+    .where(any_of(runs.c.id, "ids"), _is_ready)
+    .with_for_update(skip_locked=True)
+)
+_MARK = (
+    runs.update()
+    .where(any_of(runs.c.id, "ids"), _is_ready)
+    .values(
+        dispatch=Dispatch.ANNOUNCED,
+        announced_at=_now,
+        announce_count=runs.c.announce_count + 1,
+        announce_hold_until=None,
+    )
+)
+_RELEASE = runs.update().where(any_of(runs.c.id, "ids"), _is_ready).values(announce_hold_until=None)
+_HAND_BACK = (
+    runs.update()
+    .where(
+        runs.c.id == sa.bindparam("_id"),
+        runs.c.dispatch.in_([Dispatch.READY.value, Dispatch.ANNOUNCED.value]),
+    )
+    .values(dispatch=Dispatch.READY, announce_hold_until=_now)
+)
+_patience = sa.case(
+    *(
+        (runs.c.announce_count <= count, sa.literal(_PATIENCE_SECONDS * 2 ** (count - 1)))
+        for count in range(1, 5)
+    ),
+    else_=sa.literal(_MOST_PATIENCE_SECONDS),
+)
+_OVERDUE = (
+    sa.select(runs.c.id)
+    .where(
+        _is_announced,
+        runs.c.announced_at + sa.cast(_patience, sa.BigInteger) * SECOND < _now,
+    )
+    .order_by(runs.c.announced_at)
+    .limit(_REANNOUNCED_A_SWEEP)
+    .with_for_update(skip_locked=True)
+)
+_FORGET = (
+    runs.update()
+    .where(any_of(runs.c.id, "ids"), _is_announced)
+    .values(dispatch=Dispatch.READY, announce_hold_until=None)
+)
+_POOLS_WITH_READY = sa.select(pools.c.name).where(
+    sa.exists().where(runs.c.pool == pools.c.name, _is_ready, _not_held)
+)
+
+
+async def take(store: Store, transaction: Transaction, pool: str, limit: int) -> list[Announcement]:
+    """Hold ready runs of a pool for publication, as many as its windows have room for.
+
+    The pool's row is locked, so windows are exact however many relays ask. Principals with
+    the fewest runs in flight go first; within one, priority and then age.
+    """
+    paused = (await transaction.execute(_LOCK_POOL, {"_pool": pool})).one_or_none()
+    if paused is None or paused.paused_at is not None:
+        return []
+    now = await store.now(transaction)
+    window = await _window(transaction, pool)
+    in_flight = await _in_flight(transaction, pool, now)
+    room = min(limit, window - in_flight.total())
+    if room <= 0:
+        return []
+    chosen = await _choose(transaction, pool, now, room=room, window=window, in_flight=in_flight)
+    if chosen:
+        until = after(now, _HOLD_SECONDS)
+        await transaction.execute(_HOLD, {"ids": [a.run_id for a in chosen], "_now": until})
+    return chosen
+
+
+async def _window(transaction: Transaction, pool: str) -> int:
+    rows = await transaction.execute(_WORKERS)
+    slots: int = sum(row.slots for row in rows if pool in row.pools)
+    return max(MIN_WINDOW, 2 * slots)
+
+
+async def _in_flight(transaction: Transaction, pool: str, now: Instant) -> Counter[UUID]:
+    counts: Counter[UUID] = Counter()
+    for principal_id, total in await transaction.execute(_IN_FLIGHT, {"_pool": pool, "_now": now}):
+        counts[principal_id] += total
+    return counts
+
+
+async def _choose(
+    transaction: Transaction,
+    pool: str,
+    now: Instant,
+    *,
+    room: int,
+    window: int,
+    in_flight: Counter[UUID],
+) -> list[Announcement]:
+    principals = list((await transaction.execute(_SKIP_SCAN, {"pool": pool})).scalars())
+    principals.sort(key=lambda principal: in_flight[principal])
+    principals = principals[: min(room, _PRINCIPALS_A_TAKE)]
+    chosen: list[Announcement] = []
+    for principal in principals:
+        share = max(1, room // len(principals))
+        asked = {
+            "_pool": pool,
+            "_principal": principal,
+            "_now": now,
+            "_limit": max(0, min(share, window - in_flight[principal])),
+        }
+        chosen += [
+            Announcement(
+                run_id=row.id, pool=pool, fence=row.fence, announce_count=row.announce_count
+            )
+            for row in await transaction.execute(_NEXT, asked)
+        ]
+    return chosen
+
+
+async def mark(store: Store, transaction: Transaction, confirmed: Sequence[Announcement]) -> None:
+    """Say that the broker has them, where the row is still what was announced.
+
+    A row that somebody is claiming at this moment is skipped: it needs no mark.
+    """
+    seen = {a.run_id: (a.fence, a.announce_count) for a in confirmed}
+    rows = await transaction.execute(_UNMARKED, {"ids": list(seen)})
+    same = [row.id for row in rows if seen[row.id] == (row.fence, row.announce_count)]
+    if same:
+        now = await store.now(transaction)
+        await transaction.execute(_MARK, {"ids": same, "_now": now})
+
+
+async def release(transaction: Transaction, unconfirmed: Sequence[Announcement]) -> None:
+    """Let go of what the broker did not confirm, so that it can be taken again at once."""
+    seen = {a.run_id: (a.fence, a.announce_count) for a in unconfirmed}
+    rows = await transaction.execute(_UNMARKED, {"ids": list(seen)})
+    same = [row.id for row in rows if seen[row.id] == (row.fence, row.announce_count)]
+    if same:
+        await transaction.execute(_RELEASE, {"ids": same})
+
+
+async def hand_back(store: Store, transaction: Transaction, run_id: RunId, seconds: float) -> None:
+    """Return an announcement that found no slot: ready again, and announced after `seconds`."""
+    until = after(await store.now(transaction), seconds)
+    await transaction.execute(_HAND_BACK, {"_id": run_id, "_now": until})
+
+
+async def pools_with_ready(store: Store, transaction: Transaction) -> set[str]:
+    """Name the pools in which something may be announced."""
+    now = await store.now(transaction)
+    return set((await transaction.execute(_POOLS_WITH_READY, {"_now": now})).scalars())
+
+
+async def forget_lost(store: Store, transaction: Transaction) -> None:
+    """Make ready what was announced long ago and is still queued, oldest first.
+
+    Patience doubles with every announcement: a crash heals quickly, an honest backlog is
+    amplified by its logarithm.
+    """
+    now = await store.now(transaction)
+    ids = list((await transaction.execute(_OVERDUE, {"_now": now})).scalars())
+    if ids:
+        await transaction.execute(_FORGET, {"ids": ids})

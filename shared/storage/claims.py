@@ -1,0 +1,269 @@
+"""The claim: the row is taken, never the announcement, and everything is checked again."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.clock import Instant, after
+from shared.domain.errors import InturnError
+from shared.domain.execution import Claim, Refusal
+from shared.domain.run import SUSPECT_LOSSES, Dispatch, RunStatus
+from shared.domain.waiting import CAUSE_CAP, CAUSE_PAUSED
+from shared.ids import RunId, WorkerId
+from shared.storage.lines import Line, finish, lock_lines
+from shared.storage.schema import agents, pools, principals, runs, workers
+from shared.storage.store import Store, Transaction
+from shared.storage.types import AnyRow, any_of
+
+_HELD_BACK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A worker that asks for a run it was told of."""
+
+    worker_id: WorkerId
+    run_id: RunId
+
+
+_WORKERS = (
+    sa.select(workers.c.id)
+    .where(any_of(workers.c.id, "ids"), workers.c.lost_at.is_(None))
+    .order_by(workers.c.id)
+    .with_for_update(read=True, key_share=True)
+)
+
+# What never changes of a run, with the caps that apply to it.
+_CAPS = (
+    sa.select(
+        runs.c.id,
+        runs.c.session_id,
+        runs.c.pool,
+        runs.c.agent_id,
+        runs.c.principal_id,
+        pools.c.paused_at,
+        pools.c.max_running.label("pool_max"),
+        agents.c.max_running.label("agent_max"),
+        principals.c.max_running.label("principal_max"),
+    )
+    .join_from(runs, agents, agents.c.id == runs.c.agent_id)
+    .outerjoin(pools, pools.c.name == runs.c.pool)
+    .outerjoin(principals, principals.c.id == runs.c.principal_id)
+    .where(any_of(runs.c.id, "ids"))
+)
+
+_older = runs.alias("older")
+_RUNS = (
+    sa.select(
+        runs,
+        sa.select(sa.func.min(_older.c.seq))
+        .where(_older.c.session_id == runs.c.session_id, _older.c.settled_at.is_(None))
+        .scalar_subquery()
+        .label("head_seq"),
+    )
+    .where(any_of(runs.c.id, "ids"))
+    .order_by(runs.c.id)
+    .with_for_update(of=runs)
+)
+
+_CLAIM = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("_id"))
+    .values(
+        status=RunStatus.RUNNING,
+        dispatch=None,
+        fence=runs.c.fence + 1,
+        attempt=runs.c.attempt + 1,
+        worker_id=sa.bindparam("_worker"),
+        claimed_at=sa.bindparam("_now"),
+        announced_at=sa.func.coalesce(runs.c.announced_at, sa.bindparam("_now")),
+        available_at=None,
+        wait_cause=None,
+        wait_detail=None,
+    )
+)
+
+_HOLD_BACK = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("_id"), runs.c.status == RunStatus.QUEUED)
+    .values(
+        dispatch=Dispatch.READY,
+        announce_hold_until=sa.bindparam("_until"),
+        wait_cause=sa.bindparam("_cause"),
+    )
+)
+
+
+async def claim(
+    store: Store, transaction: Transaction, requests: Sequence[Request]
+) -> list[Claim | Refusal | InturnError]:
+    """Start an attempt of each run that may start now; the rest keep their row's reason.
+
+    A run that this worker already holds is handed over again: its first answer was lost.
+    """
+    alive = await transaction.execute(_WORKERS, {"ids": {r.worker_id for r in requests}})
+    living = set(alive.scalars())
+    ids = {request.run_id for request in requests}
+    caps = {row.id: row for row in await transaction.execute(_CAPS, {"ids": ids})}
+    await _lock_caps(transaction, caps.values())
+    lines = await lock_lines(transaction, [row.session_id for row in caps.values()])
+    rows = {row.id: row for row in await transaction.execute(_RUNS, {"ids": ids})}
+    round_ = _Round(
+        now=await store.now(transaction),
+        caps=caps,
+        running=await _count_running(transaction, caps.values()),
+        suspects=await _count_suspects(transaction, rows.values()),
+    )
+    results: list[Claim | Refusal | InturnError] = [
+        round_.decide(request, rows.get(request.run_id), lines)
+        if request.worker_id in living
+        else Refusal.WORKER_LOST
+        for request in requests
+    ]
+    await round_.write(transaction)
+    await finish(transaction, lines.values(), round_.now)
+    return results
+
+
+class _Round:
+    """One batch of claims: what is counted, what is granted, what is held back."""
+
+    def __init__(
+        self,
+        *,
+        now: Instant,
+        caps: dict[UUID, AnyRow],
+        running: Counter[tuple[str, object]],
+        suspects: Counter[UUID],
+    ) -> None:
+        self.now = now
+        self.caps = caps
+        self.running = running
+        self.suspects = suspects
+        self.granted: list[dict[str, Any]] = []
+        self.held_back: list[dict[str, Any]] = []
+
+    def decide(
+        self, request: Request, row: AnyRow | None, lines: dict[UUID, Line]
+    ) -> Claim | Refusal:
+        if row is None or request.run_id in {grant["_id"] for grant in self.granted}:
+            return Refusal.NOT_CLAIMABLE
+        if row.status == RunStatus.RUNNING and row.worker_id == request.worker_id:
+            return _to_claim(row, row.fence, row.attempt, row.claimed_at)
+        if not _claimable(row):
+            return Refusal.NOT_CLAIMABLE
+        if cause := self._obstacle(request, row):
+            until = after(self.now, _HELD_BACK_SECONDS)
+            self.held_back.append({"_id": row.id, "_until": until, "_cause": cause})
+            return Refusal.NOT_NOW
+        return self._grant(request, row, lines[row.session_id])
+
+    def _obstacle(self, request: Request, row: AnyRow) -> str | None:
+        caps = self.caps[row.id]
+        if caps.paused_at is not None:
+            return CAUSE_PAUSED
+        if any(self.running[key] >= most for key, most in _limits(caps)):
+            return CAUSE_CAP
+        if row.losses >= SUSPECT_LOSSES and self.suspects[request.worker_id]:
+            return CAUSE_CAP
+        return None
+
+    def _grant(self, request: Request, row: AnyRow, line: Line) -> Claim:
+        self.running.update(key for key, _ in _limits(self.caps[row.id]))
+        if row.losses >= SUSPECT_LOSSES:
+            self.suspects[request.worker_id] += 1
+        self.granted.append({"_id": row.id, "_worker": request.worker_id, "_now": self.now})
+        line.shift(row.id, RunStatus.QUEUED, RunStatus.RUNNING)
+        return _to_claim(row, row.fence + 1, row.attempt + 1, self.now)
+
+    async def write(self, transaction: Transaction) -> None:
+        if self.granted:
+            await transaction.execute(_CLAIM, self.granted)
+        if self.held_back:
+            await transaction.execute(_HOLD_BACK, self.held_back)
+
+
+def _claimable(row: AnyRow) -> bool:
+    return (
+        row.status == RunStatus.QUEUED
+        and row.dispatch in {Dispatch.READY, Dispatch.ANNOUNCED}
+        and row.seq == row.head_seq
+        and row.cancel_requested_at is None
+    )
+
+
+def _to_claim(row: AnyRow, fence: int, attempt: int, claimed_at: Instant) -> Claim:
+    return Claim(
+        run_id=row.id,
+        session_id=row.session_id,
+        agent_id=row.agent_id,
+        pool=row.pool,
+        seq=row.seq,
+        fence=fence,
+        attempt=attempt,
+        max_attempts=row.max_attempts,
+        losses=row.losses,
+        correlation_id=row.correlation_id,
+        stored_at=row.stored_at,
+        claimed_at=claimed_at,
+    )
+
+
+_CAP_TABLES = {
+    "pool": (pools, pools.c.name, runs.c.pool),
+    "agent": (agents, agents.c.id, runs.c.agent_id),
+    "principal": (principals, principals.c.id, runs.c.principal_id),
+}
+
+
+def _limits(caps: AnyRow) -> list[tuple[tuple[str, object], int]]:
+    limits = (
+        (("pool", caps.pool), caps.pool_max),
+        (("agent", caps.agent_id), caps.agent_max),
+        (("principal", caps.principal_id), caps.principal_max),
+    )
+    return [(key, most) for key, most in limits if most is not None]
+
+
+def _capped(rows: Iterable[AnyRow], kind: str) -> list[Any]:
+    return sorted({key for row in rows for (kind_, key), _ in _limits(row) if kind_ == kind})
+
+
+async def _lock_caps(transaction: Transaction, rows: Iterable[AnyRow]) -> None:
+    rows = list(rows)
+    for kind, (_, key, _counted) in _CAP_TABLES.items():
+        if ids := _capped(rows, kind):
+            lock = sa.select(key).where(any_of(key, "ids")).order_by(key)
+            await transaction.execute(lock.with_for_update(key_share=True), {"ids": ids})
+
+
+async def _count_running(
+    transaction: Transaction, rows: Iterable[AnyRow]
+) -> Counter[tuple[str, object]]:
+    rows = list(rows)
+    running: Counter[tuple[str, object]] = Counter()
+    for kind, (_, _key, counted) in _CAP_TABLES.items():
+        if ids := _capped(rows, kind):
+            count = (
+                sa.select(counted, sa.func.count())
+                .where(any_of(counted, "ids"), runs.c.status == RunStatus.RUNNING)
+                .group_by(counted)
+            )
+            for key, total in await transaction.execute(count, {"ids": ids}):
+                running[kind, key] = total
+    return running
+
+
+async def _count_suspects(transaction: Transaction, rows: Iterable[AnyRow]) -> Counter[UUID]:
+    if not any(row.losses >= SUSPECT_LOSSES for row in rows):
+        return Counter()
+    count = (
+        sa.select(runs.c.worker_id, sa.func.count())
+        .where(runs.c.status == RunStatus.RUNNING, runs.c.losses >= SUSPECT_LOSSES)
+        .group_by(runs.c.worker_id)
+    )
+    return Counter(dict((await transaction.execute(count)).tuples().all()))

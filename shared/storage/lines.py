@@ -1,0 +1,172 @@
+"""A session's line: lock it, move it, and make its head ready.
+
+Every verb that changes a line locks its sessions here first, reads in a later statement,
+writes through `Line`, and ends with `finish`.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.clock import Instant
+from shared.domain.jsontypes import JsonObject
+from shared.domain.run import LIVE, Dispatch, RunStatus
+from shared.ids import AgentId, RunId, SessionId
+from shared.storage.schema import agents, runs, sessions
+from shared.storage.store import Transaction
+from shared.storage.types import any_of
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """A locked session; the fields the line moves are written back by `finish`."""
+
+    id: SessionId
+    tenant: str
+    user_id: str | None
+    agent_id: AgentId
+    agent: str
+    pool: str
+    max_attempts: int
+    ended_at: Instant | None
+    deleted_at: Instant | None
+    version: int
+    last_seq: int
+    last_message_at: Instant
+    queue_depth: int
+    message_count: int
+    active_run_id: RunId | None
+    active_run_status: str | None
+    last_run_id: RunId | None
+    last_run_status: str | None
+    last_run_error: JsonObject | None
+    last_activity_at: Instant
+    moved: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """The line is not empty."""
+        return bool(self.queue_depth) or self.active_run_id is not None
+
+    def next_seq(self) -> int:
+        """Give out the next place in the session's order."""
+        self.last_seq += 1
+        return self.last_seq
+
+    def add_message(self, now: Instant) -> tuple[int, Instant]:
+        """Give a message its place and its instant, later than the one before."""
+        self.last_message_at = Instant(max(now, self.last_message_at + 1))
+        self.message_count += 1
+        self.last_activity_at = now
+        self.moved = True
+        return self.next_seq(), self.last_message_at
+
+    def shift(
+        self,
+        run_id: RunId,
+        before: RunStatus | None,
+        after: RunStatus,
+        error: JsonObject | None = None,
+    ) -> None:
+        """Account for a run of this line that goes from one status to another."""
+        self.moved = True
+        self.queue_depth += (after is RunStatus.QUEUED) - (before is RunStatus.QUEUED)
+        if after in LIVE:
+            self.active_run_id, self.active_run_status = run_id, after
+        elif before in LIVE:
+            self.active_run_id = self.active_run_status = None
+        if after is not RunStatus.QUEUED and after not in LIVE:
+            self.last_run_id, self.last_run_status = run_id, after
+            self.last_run_error = error
+
+
+_MOVED = (
+    "last_seq", "last_message_at", "queue_depth", "message_count", "active_run_id",
+    "active_run_status", "last_run_id", "last_run_status", "last_run_error", "last_activity_at",
+)  # fmt: skip
+_AGENT = {"agent": agents.c.name, "pool": agents.c.pool, "max_attempts": agents.c.max_attempts}
+
+_LOCK = (
+    sa.select(
+        *(
+            _AGENT[field.name].label(field.name) if field.name in _AGENT else sessions.c[field.name]
+            for field in fields(Line)
+            if field.name != "moved"
+        )
+    )
+    .join_from(sessions, agents, agents.c.id == sessions.c.agent_id)
+    .where(any_of(sessions.c.id, "ids"))
+    .order_by(sessions.c.id)
+    .with_for_update(key_share=True, of=sessions)
+)
+
+_SAVE = (
+    sessions.update()
+    .where(sessions.c.id == sa.bindparam("_id"))
+    .values(
+        {name: sa.bindparam(name) for name in _MOVED}
+        | {"version": sessions.c.version + 1, "updated_at": sa.bindparam("_now")}
+    )
+)
+
+_older = runs.alias("older")
+_PROMOTE = (
+    runs.update()
+    .where(
+        any_of(runs.c.session_id, "ids"),
+        runs.c.dispatch == sa.literal_column(f"'{Dispatch.BLOCKED}'"),
+        runs.c.settled_at.is_(None),
+        runs.c.seq
+        == sa.select(sa.func.min(_older.c.seq))
+        .where(_older.c.session_id == runs.c.session_id, _older.c.settled_at.is_(None))
+        .scalar_subquery(),
+    )
+    .values(
+        dispatch=sa.case(
+            (
+                runs.c.available_at > sa.bindparam("_now", type_=sa.BigInteger),
+                sa.literal_column(f"'{Dispatch.SCHEDULED}'"),
+            ),
+            else_=sa.literal_column(f"'{Dispatch.READY}'"),
+        ),
+        ready_at=sa.bindparam("_now", type_=sa.BigInteger),
+        announce_hold_until=None,
+    )
+    .returning(runs.c.pool)
+)
+
+
+async def lock_lines(transaction: Transaction, ids: Iterable[UUID]) -> dict[UUID, Line]:
+    """Lock sessions in ascending id, until the transaction ends; unknown ids are left out.
+
+    The lock is re-read at its latest version, so these columns may be trusted; everything
+    else is read in a later statement, whose snapshot is younger than the lock.
+    """
+    rows = await transaction.execute(_LOCK, {"ids": sorted(set(ids))})
+    return {row.id: Line(**row._mapping) for row in rows}  # noqa: SLF001  (public in SQLAlchemy)
+
+
+async def finish(transaction: Transaction, lines: Iterable[Line], now: Instant) -> set[str]:
+    """Write back what moved and promote; return the pools in which a run became ready."""
+    moved = [line for line in lines if line.moved]
+    if not moved:
+        return set()
+    await transaction.execute(
+        _SAVE,
+        [
+            {"_id": line.id, "_now": now} | {name: getattr(line, name) for name in _MOVED}
+            for line in moved
+        ],
+    )
+    return await promote(transaction, [line.id for line in moved], now)
+
+
+async def promote(transaction: Transaction, ids: Collection[UUID], now: Instant) -> set[str]:
+    """Make the head of each line ready, or scheduled if it is not due.
+
+    The sessions must be locked by this transaction.
+    """
+    rows = await transaction.execute(_PROMOTE, {"ids": ids, "_now": now})
+    return set(rows.scalars())

@@ -1,0 +1,115 @@
+"""Runs as readers see them."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.domain.jsontypes import JsonObject
+from shared.domain.paging import Listing, Page
+from shared.domain.principal import Principal
+from shared.domain.requests import RunFilter
+from shared.domain.run import Attempt, Run
+from shared.ids import AgentId, RunId
+from shared.storage import messages
+from shared.storage.keyset import paged
+from shared.storage.rows import to_attempt, to_run
+from shared.storage.schema import agents, attempts, run_details, runs, sessions, workers
+from shared.storage.sessions import visible
+from shared.storage.store import Store
+
+_SELECT = (
+    sa.select(
+        runs,
+        agents.c.name.label("agent"),
+        run_details.c.error,
+        run_details.c.usage,
+        run_details.c.reasoning,
+        run_details.c.approvals,
+        sessions.c.tenant,
+        sessions.c.user_id,
+        sessions.c.active_run_id,
+    )
+    .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
+    .join(agents, agents.c.id == runs.c.agent_id)
+    .outerjoin(run_details, run_details.c.run_id == runs.c.id)
+    .where(sessions.c.deleted_at.is_(None))
+)
+_ONE = _SELECT.where(runs.c.id == sa.bindparam("_id"))
+_CONTEXT = sa.select(run_details.c.retrieved_context).where(
+    run_details.c.run_id == sa.bindparam("_id")
+)
+_ATTEMPTS = (
+    sa.select(attempts, workers.c.name.label("worker"))
+    .outerjoin_from(attempts, workers, workers.c.id == attempts.c.worker_id)
+    .where(attempts.c.run_id == sa.bindparam("_id"))
+    .order_by(attempts.c.fence)
+)
+
+
+async def fetch(
+    store: Store, reading: AsyncConnection, principal: Principal, run_id: RunId
+) -> Run | None:
+    """Read one run with its ended attempts, if it exists for this caller."""
+    row = (await reading.execute(_ONE, {"_id": run_id})).one_or_none()
+    if row is None or not principal.sees(row.tenant, row.user_id):
+        return None
+    tried = [to_attempt(each) for each in await reading.execute(_ATTEMPTS, {"_id": run_id})]
+    return (await _complete(store, reading, [row], {run_id: tried}))[0]
+
+
+async def page(
+    store: Store,
+    reading: AsyncConnection,
+    principal: Principal,
+    filters: RunFilter,
+    slice_: Page,
+    agent_id: AgentId | None,
+) -> Listing[Run]:
+    """List runs: of one session by `seq`, of all that the caller sees by when they came."""
+    query = _SELECT.where(*visible(principal), *_conditions(filters, agent_id))
+    order = runs.c.stored_at if filters.session_id is None else runs.c.seq
+    rows = (await reading.execute(paged(query, slice_, order, runs.c.id))).all()
+    ends = {row.id: (getattr(row, order.name), row.id.hex) for row in rows}
+    return slice_.cut(await _complete(store, reading, rows, {}), lambda run: ends[run.id])
+
+
+async def retrieved_context(reading: AsyncConnection, run_id: RunId) -> tuple[JsonObject, ...]:
+    """Read the chunks that were fetched for a run."""
+    stored = (await reading.execute(_CONTEXT, {"_id": run_id})).scalar_one_or_none()
+    return tuple(stored or ())
+
+
+async def _complete(
+    store: Store,
+    reading: AsyncConnection,
+    rows: Any,  # noqa: ANN401  (rows of _SELECT)
+    attempts_of: dict[RunId, list[Attempt]],
+) -> list[Run]:
+    if not rows:
+        return []
+    now = await store.now(reading)
+    inputs = await messages.inputs(reading, [row.id for row in rows])
+    wanted: list[UUID] = [row.output_message_id for row in rows if row.output_message_id]
+    outputs = await messages.by_ids(reading, wanted) if wanted else {}
+    return [
+        to_run(
+            row,
+            now=now,
+            message_ids=[message.id for message in inputs[row.id]],
+            output=outputs.get(row.output_message_id),
+            attempts=attempts_of.get(row.id, ()),
+        )
+        for row in rows
+    ]
+
+
+def _conditions(filters: RunFilter, agent_id: AgentId | None) -> list[Any]:
+    wanted = {
+        runs.c.session_id: filters.session_id,
+        runs.c.status: filters.status,
+        runs.c.agent_id: agent_id,
+        runs.c.correlation_id: filters.correlation_id,
+    }
+    return [column == value for column, value in wanted.items() if value is not None]

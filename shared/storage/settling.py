@@ -1,0 +1,250 @@
+"""Settle: every exit from `running`, fenced, in one transaction with what it leaves behind.
+
+Answer, tool messages, retrieved context, usage, status and the promotion of the session's
+next run commit together, or not at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+
+from shared.clock import SECOND, Instant
+from shared.domain.errors import InturnError
+from shared.domain.execution import Settled, Settlement
+from shared.domain.exits import Exit, Standing, leave
+from shared.domain.message import Role
+from shared.domain.run import Dispatch, RunEvent, RunStatus, sources
+from shared.ids import MessageId, new_id
+from shared.storage.lines import Line, finish, lock_lines
+from shared.storage.rows import from_approvals, from_error
+from shared.storage.schema import attempts, messages, run_details, runs
+from shared.storage.store import Store, Transaction
+from shared.storage.types import AnyRow, any_of
+from shared.storage.upserts import insert_into
+
+_RUNS = sa.select(runs).where(any_of(runs.c.id, "ids")).order_by(runs.c.id).with_for_update()
+_ATTEMPTS = sa.select(attempts.c.run_id, attempts.c.fence).where(any_of(attempts.c.run_id, "ids"))
+
+_WRITTEN = (
+    "status", "dispatch", "fence", "attempt", "losses", "available_at", "wait_cause",
+    "wait_detail", "wait_since", "first_token_at", "settled_at", "output_message_id",
+)  # fmt: skip
+_EXIT = (
+    runs.update()
+    .where(
+        runs.c.id == sa.bindparam("_id"),
+        runs.c.fence == sa.bindparam("_seen"),
+        runs.c.status.in_([status.value for status in sources(RunEvent.SUCCEED)]),
+    )
+    .values({name: sa.bindparam(name) for name in _WRITTEN} | {"worker_id": None})
+)
+
+_DETAILS = ("error", "usage", "reasoning", "approvals", "retrieved_context")
+
+
+@dataclass(slots=True, frozen=True)
+class _Leaving:
+    settlement: Settlement
+    row: AnyRow
+    exit: Exit
+    output_id: MessageId | None
+
+
+async def settle(
+    store: Store,
+    transaction: Transaction,
+    settlements: Sequence[Settlement],
+    *,
+    max_wait_seconds: float,
+) -> list[Settled | InturnError]:
+    """Write each exit whose fence is still valid; a stale one changes nothing."""
+    lines = await lock_lines(transaction, [s.session_id for s in settlements])
+    ids = {settlement.run_id for settlement in settlements}
+    rows = {row.id: row for row in await transaction.execute(_RUNS, {"ids": ids})}
+    now = await store.now(transaction)
+    leaving: dict[UUID, _Leaving] = {}
+    for settlement in settlements:
+        row = rows.get(settlement.run_id)
+        if row is not None and settlement.run_id not in leaving and _holds(settlement, row):
+            leaving[row.id] = _leave(settlement, row, now, max_wait_seconds)
+    repeated = await _repeated(transaction, settlements, leaving)
+    await _write(transaction, list(leaving.values()), lines, now)
+    await finish(transaction, lines.values(), now)
+    return [
+        _answer(s, leaving.get(s.run_id), rows.get(s.run_id), repeated, now) for s in settlements
+    ]
+
+
+def _holds(settlement: Settlement, row: AnyRow) -> bool:
+    return bool(row.status == RunStatus.RUNNING and row.fence == settlement.fence)
+
+
+def _leave(settlement: Settlement, row: AnyRow, now: Instant, max_wait_seconds: float) -> _Leaving:
+    standing = Standing(
+        attempt=row.attempt,
+        losses=row.losses,
+        cancel_requested=row.cancel_requested_at is not None,
+        wait_since=row.wait_since,
+    )
+    exit_ = leave(standing, settlement.outcome, now=now, max_wait_seconds=max_wait_seconds)
+    speaks = exit_.event is RunEvent.SUCCEED or bool(exit_.reply and exit_.reply.content)
+    return _Leaving(settlement, row, exit_, MessageId(new_id()) if speaks else None)
+
+
+async def _repeated(
+    transaction: Transaction, settlements: Sequence[Settlement], leaving: dict[UUID, _Leaving]
+) -> set[tuple[UUID, int]]:
+    """Find exits that were committed before, whose answer was lost on the way."""
+    stale = [s.run_id for s in settlements if s.run_id not in leaving]
+    if not stale:
+        return set()
+    rows = await transaction.execute(_ATTEMPTS, {"ids": stale})
+    return {(row.run_id, row.fence) for row in rows}
+
+
+def _answer(
+    settlement: Settlement,
+    left: _Leaving | None,
+    row: AnyRow | None,
+    repeated: set[tuple[UUID, int]],
+    now: Instant,
+) -> Settled:
+    if left is not None and left.settlement is settlement:
+        return Settled(
+            run_id=settlement.run_id,
+            accepted=True,
+            status=left.exit.status,
+            pool=left.row.pool,
+            seconds=(now - left.row.claimed_at) / SECOND,
+        )
+    known = (settlement.run_id, settlement.fence) in repeated
+    status = RunStatus(row.status) if row is not None else None
+    return Settled(run_id=settlement.run_id, accepted=known, status=status)
+
+
+async def _write(
+    transaction: Transaction,
+    leaving: Sequence[_Leaving],
+    lines: dict[UUID, Line],
+    now: Instant,
+) -> None:
+    if not leaving:
+        return
+    spoken = [row for left in leaving for row in _messages(left, lines[left.row.session_id], now)]
+    if spoken:
+        await transaction.execute(messages.insert(), spoken)
+    if details := [row for left in leaving if (row := _details(left))]:
+        insert = insert_into(transaction, run_details)
+        kept = {
+            name: sa.func.coalesce(insert.excluded[name], run_details.c[name]) for name in _DETAILS
+        }
+        upsert = insert.on_conflict_do_update(index_elements=["run_id"], set_=kept)
+        await transaction.execute(upsert, details)
+    await transaction.execute(attempts.insert(), [_attempt(left, now) for left in leaving])
+    await transaction.execute(_EXIT, [_exit(left, now) for left in leaving])
+    for left in leaving:
+        error = from_error(left.exit.error) if left.exit.error else None
+        line = lines[left.row.session_id]
+        line.shift(left.row.id, RunStatus.RUNNING, left.exit.status, error)
+
+
+def _messages(left: _Leaving, line: Line, now: Instant) -> list[dict[str, Any]]:
+    reply = left.exit.reply
+    if reply is None:
+        return []
+    spoken: list[dict[str, Any]] = [
+        {
+            "id": new_id(),
+            "role": Role.TOOL,
+            "content": call.error or _as_text(call.result),
+            "tool": {
+                "call_id": call.call_id,
+                "name": call.name,
+                "arguments": call.arguments,
+                **({"error": call.error} if call.error else {"result": call.result}),
+            },
+        }
+        for call in reply.tool_calls
+    ]
+    if left.output_id:
+        spoken.append(
+            {
+                "id": left.output_id,
+                "role": Role.ASSISTANT,
+                "content": reply.content,
+                "citations": list(reply.citations) or None,
+                "reasoning": reply.reasoning,
+                "interrupted": left.exit.event is not RunEvent.SUCCEED,
+            }
+        )
+    return [_message(left, line, now, each) for each in spoken]
+
+
+def _message(left: _Leaving, line: Line, now: Instant, said: dict[str, Any]) -> dict[str, Any]:
+    seq, created_at = line.add_message(now)
+    blank = {"tool": None, "citations": None, "reasoning": None, "interrupted": False}
+    place = {
+        "session_id": line.id,
+        "seq": seq,
+        "turn_seq": left.row.seq,
+        "run_id": left.row.id,
+        "correlation_id": left.row.correlation_id,
+        "created_at": created_at,
+    }
+    return blank | place | said
+
+
+def _as_text(result: object) -> str:
+    return result if isinstance(result, str) else orjson.dumps(result).decode()
+
+
+def _details(left: _Leaving) -> dict[str, Any] | None:
+    reply, exit_ = left.exit.reply, left.exit
+    values = {
+        "error": from_error(exit_.error) if exit_.error else None,
+        "usage": reply.usage if reply else None,
+        "reasoning": reply.reasoning if reply else None,
+        "approvals": from_approvals(exit_.approvals) or None,
+        "retrieved_context": list(reply.retrieved_context) or None if reply else None,
+    }
+    return {"run_id": left.row.id, **values} if any(values.values()) else None
+
+
+def _attempt(left: _Leaving, now: Instant) -> dict[str, Any]:
+    error = left.exit.attempt_error
+    return {
+        "run_id": left.row.id,
+        "fence": left.row.fence,
+        "number": left.row.attempt,
+        "worker_id": left.row.worker_id,
+        "claimed_at": left.row.claimed_at,
+        "ended_at": now,
+        "outcome": left.exit.event,
+        "error": from_error(error) if error else None,
+    }
+
+
+def _exit(left: _Leaving, now: Instant) -> dict[str, Any]:
+    exit_, row = left.exit, left.row
+    requeued = exit_.status is RunStatus.QUEUED
+    over = exit_.status not in {RunStatus.QUEUED, RunStatus.WAITING}
+    return {
+        "_id": row.id,
+        "_seen": row.fence,
+        "status": exit_.status,
+        "dispatch": Dispatch.BLOCKED if requeued else None,
+        "fence": row.fence + (not over),
+        "attempt": exit_.attempt,
+        "losses": exit_.losses,
+        "available_at": exit_.available_at,
+        "wait_cause": exit_.wait_cause,
+        "wait_detail": exit_.wait_detail,
+        "wait_since": exit_.wait_since,
+        "first_token_at": row.first_token_at or left.settlement.first_token_at,
+        "settled_at": now if over else None,
+        "output_message_id": left.output_id if over else None,
+    }
