@@ -1,7 +1,7 @@
 """The claim: the row is taken, never the announcement, and everything is checked again."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,16 @@ from shared.domain.execution import Claim, Refusal
 from shared.domain.run import SUSPECT_LOSSES, Dispatch, RunStatus
 from shared.domain.waiting import CAUSE_CAP, CAUSE_PAUSED
 from shared.ids import RunId, WorkerId
+from shared.storage.caps import (
+    Cap,
+    count_running,
+    count_suspects,
+    limits,
+    lock_caps,
+    read_caps,
+)
 from shared.storage.lines import Line, finish, lock_lines
-from shared.storage.schema import agents, pools, principals, runs, workers
+from shared.storage.schema import runs, workers
 from shared.storage.store import Store, Transaction
 from shared.storage.types import AnyRow, any_of
 
@@ -35,25 +43,6 @@ _WORKERS = (
     .where(any_of(workers.c.id, "ids"), workers.c.lost_at.is_(None))
     .order_by(workers.c.id)
     .with_for_update(read=True, key_share=True)
-)
-
-# What never changes of a run, with the caps that apply to it.
-_CAPS = (
-    sa.select(
-        runs.c.id,
-        runs.c.session_id,
-        runs.c.pool,
-        runs.c.agent_id,
-        runs.c.principal_id,
-        pools.c.paused_at,
-        pools.c.max_running.label("pool_max"),
-        agents.c.max_running.label("agent_max"),
-        principals.c.max_running.label("principal_max"),
-    )
-    .join_from(runs, agents, agents.c.id == runs.c.agent_id)
-    .outerjoin(pools, pools.c.name == runs.c.pool)
-    .outerjoin(principals, principals.c.id == runs.c.principal_id)
-    .where(any_of(runs.c.id, "ids"))
 )
 
 _older = runs.alias("older")
@@ -108,15 +97,15 @@ async def claim(
     alive = await transaction.execute(_WORKERS, {"ids": {r.worker_id for r in requests}})
     living = set(alive.scalars())
     ids = {request.run_id for request in requests}
-    caps = {row.id: row for row in await transaction.execute(_CAPS, {"ids": ids})}
-    await _lock_caps(transaction, caps.values())
+    caps = await read_caps(transaction, ids)
+    await lock_caps(transaction, caps.values())
     lines = await lock_lines(transaction, [row.session_id for row in caps.values()])
     rows = {row.id: row for row in await transaction.execute(_RUNS, {"ids": ids})}
     round_ = _Round(
         now=await store.now(transaction),
         caps=caps,
-        running=await _count_running(transaction, caps.values()),
-        suspects=await _count_suspects(transaction, rows.values()),
+        running=await count_running(transaction, caps.values()),
+        suspects=await count_suspects(transaction, rows.values()),
     )
     results: list[Claim | Refusal | InturnError] = [
         round_.decide(request, rows.get(request.run_id), lines)
@@ -137,7 +126,7 @@ class _Round:
         *,
         now: Instant,
         caps: dict[UUID, AnyRow],
-        running: Counter[tuple[str, object]],
+        running: Counter[Cap],
         suspects: Counter[UUID],
     ) -> None:
         self.now = now
@@ -166,14 +155,14 @@ class _Round:
         caps = self.caps[row.id]
         if caps.paused_at is not None:
             return CAUSE_PAUSED
-        if any(self.running[key] >= most for key, most in _limits(caps)):
+        if any(self.running[key] >= most for key, most in limits(caps)):
             return CAUSE_CAP
         if row.losses >= SUSPECT_LOSSES and self.suspects[request.worker_id]:
             return CAUSE_CAP
         return None
 
     def _grant(self, request: Request, row: AnyRow, line: Line) -> Claim:
-        self.running.update(key for key, _ in _limits(self.caps[row.id]))
+        self.running.update(key for key, _ in limits(self.caps[row.id]))
         if row.losses >= SUSPECT_LOSSES:
             self.suspects[request.worker_id] += 1
         self.granted.append({"_id": row.id, "_worker": request.worker_id, "_now": self.now})
@@ -211,59 +200,3 @@ def _to_claim(row: AnyRow, fence: int, attempt: int, claimed_at: Instant) -> Cla
         stored_at=row.stored_at,
         claimed_at=claimed_at,
     )
-
-
-_CAP_TABLES = {
-    "pool": (pools, pools.c.name, runs.c.pool),
-    "agent": (agents, agents.c.id, runs.c.agent_id),
-    "principal": (principals, principals.c.id, runs.c.principal_id),
-}
-
-
-def _limits(caps: AnyRow) -> list[tuple[tuple[str, object], int]]:
-    limits = (
-        (("pool", caps.pool), caps.pool_max),
-        (("agent", caps.agent_id), caps.agent_max),
-        (("principal", caps.principal_id), caps.principal_max),
-    )
-    return [(key, most) for key, most in limits if most is not None]
-
-
-def _capped(rows: Iterable[AnyRow], kind: str) -> list[Any]:
-    return sorted({key for row in rows for (kind_, key), _ in _limits(row) if kind_ == kind})
-
-
-async def _lock_caps(transaction: Transaction, rows: Iterable[AnyRow]) -> None:
-    rows = list(rows)
-    for kind, (_, key, _counted) in _CAP_TABLES.items():
-        if ids := _capped(rows, kind):
-            lock = sa.select(key).where(any_of(key, "ids")).order_by(key)
-            await transaction.execute(lock.with_for_update(key_share=True), {"ids": ids})
-
-
-async def _count_running(
-    transaction: Transaction, rows: Iterable[AnyRow]
-) -> Counter[tuple[str, object]]:
-    rows = list(rows)
-    running: Counter[tuple[str, object]] = Counter()
-    for kind, (_, _key, counted) in _CAP_TABLES.items():
-        if ids := _capped(rows, kind):
-            count = (
-                sa.select(counted, sa.func.count())
-                .where(any_of(counted, "ids"), runs.c.status == RunStatus.RUNNING)
-                .group_by(counted)
-            )
-            for key, total in await transaction.execute(count, {"ids": ids}):
-                running[kind, key] = total
-    return running
-
-
-async def _count_suspects(transaction: Transaction, rows: Iterable[AnyRow]) -> Counter[UUID]:
-    if not any(row.losses >= SUSPECT_LOSSES for row in rows):
-        return Counter()
-    count = (
-        sa.select(runs.c.worker_id, sa.func.count())
-        .where(runs.c.status == RunStatus.RUNNING, runs.c.losses >= SUSPECT_LOSSES)
-        .group_by(runs.c.worker_id)
-    )
-    return Counter(dict((await transaction.execute(count)).tuples().all()))
