@@ -82,6 +82,8 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
             await platform.keys.bootstrap(settings.bootstrap_key)
         if store.sqlite:
             await platform.upkeep.bury_everybody()
+        if settings.embedded:
+            await platform.upkeep.forget_announcements()
         await publisher.start()
         tasks = [asyncio.create_task(work) for work in _background(platform, store)]
         yield platform

@@ -67,6 +67,11 @@ class Upkeep:
                 return
             log.info("given_back", runs=len(left))
 
+    async def forget_announcements(self) -> None:
+        """At boot with an embedded broker: it is empty, whatever the rows say."""
+        async with self._store.transaction() as transaction:
+            await announcing.forget_all(transaction)
+
     async def bury_everybody(self) -> None:
         """At boot on SQLite: nobody else can be alive, so every claim is given back at once."""
         async with self._store.transaction() as transaction:

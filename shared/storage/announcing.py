@@ -125,6 +125,9 @@ _FORGET = (
     .where(any_of(runs.c.id, "ids"), _is_announced)
     .values(dispatch=Dispatch.READY, announce_hold_until=None)
 )
+_FORGET_ALL = (
+    runs.update().where(_is_announced).values(dispatch=Dispatch.READY, announce_hold_until=None)
+)
 _POOLS_WITH_READY = sa.select(pools.c.name).where(
     sa.exists().where(runs.c.pool == pools.c.name, _is_ready, _not_held)
 )
@@ -239,3 +242,8 @@ async def forget_lost(store: Store, transaction: Transaction) -> None:
     ids = list((await transaction.execute(_OVERDUE, {"_now": now})).scalars())
     if ids:
         await transaction.execute(_FORGET, {"ids": ids})
+
+
+async def forget_all(transaction: Transaction) -> None:
+    """Make ready all that was announced: the broker that had it died with its process."""
+    await transaction.execute(_FORGET_ALL)
