@@ -12,11 +12,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import telemetry
 from shared.domain.errors import InturnError, Overloaded, Unavailable
 from shared.storage.faults import insist
+
+log = structlog.get_logger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -142,6 +145,7 @@ class Writer:
         if len(batch) == 1 or isinstance(error, Unavailable):
             _refuse(batch, error)
             return
+        log.warning("batch_halved", verb=lane.name, items=len(batch), reason=repr(error)[:500])
         middle = len(batch) // 2
         await self._commit(lane, batch[:middle])
         await self._commit(lane, batch[middle:])

@@ -107,7 +107,9 @@ def _conditions(filters: SessionFilter, agent_id: AgentId | None) -> list[Any]:
         sessions.c.user_id: filters.user_id,
         sessions.c.correlation_id: filters.correlation_id,
     }
-    conditions: list[Any] = [column == value for column, value in wanted.items() if value]
+    conditions: list[Any] = [
+        column == value for column, value in wanted.items() if value is not None
+    ]
     if filters.created_after is not None:
         conditions.append(sessions.c.created_at > filters.created_after)
     if filters.created_before is not None:

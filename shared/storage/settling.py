@@ -17,7 +17,7 @@ from shared.domain.errors import InturnError
 from shared.domain.execution import Settled, Settlement
 from shared.domain.exits import Exit, Standing, leave
 from shared.domain.message import Role
-from shared.domain.run import Dispatch, RunEvent, RunStatus, sources
+from shared.domain.run import Dispatch, RunEvent, RunStatus
 from shared.ids import MessageId, new_id
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.rows import from_approvals, from_error
@@ -38,7 +38,7 @@ _EXIT = (
     .where(
         runs.c.id == sa.bindparam("_id"),
         runs.c.fence == sa.bindparam("_seen"),
-        runs.c.status.in_([status.value for status in sources(RunEvent.SUCCEED)]),
+        runs.c.status == RunStatus.RUNNING,
     )
     .values({name: sa.bindparam(name) for name in _WRITTEN} | {"worker_id": None})
 )
