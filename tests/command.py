@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
-_INTURN = [sys.executable, "-m", "inturn"]
+_INTURN = [str(Path(sys.executable).parent / "inturn")]
 
 
 def eventually(found: Callable[[], T], within: float, what: object) -> T:
