@@ -55,6 +55,11 @@ class _IsAny(FunctionElement[bool]):
     inherit_cache = True
     type = sa.Boolean()
 
+    def self_group(self, against: Any = None) -> "_IsAny":  # noqa: ANN401  (an operator)
+        """Stay as it is: SQLAlchemy would append `= 1` on SQLite, which hides the index."""
+        del against
+        return self
+
 
 @compiles(_IsAny, "postgresql")
 def _any_array(element: _IsAny, compiler: sa.Compiled, **kw: object) -> str:
