@@ -15,7 +15,7 @@ from shared.domain.retry import RetryPolicy
 from shared.domain.run import ErrorCode, RunError
 from shared.ids import spell
 from workers.agents import Troupe
-from workers.agents.base import AgentContext, NonRetryable, Progress
+from workers.agents.base import AgentContext, Defer, NonRetryable, Pause, Progress
 from workers.agents_loop import AgentsLoop, Performance
 from workers.ending import Ending, Stop, decide
 from workers.ports import Execution
@@ -175,7 +175,9 @@ class Attempt:
         return after(self.claim.claimed_at, max(0.0, self._progress.first_at - self._began))
 
     def _tell(self, ending: Ending) -> None:
-        if isinstance(ending, BaseException):
+        if isinstance(ending, Pause | Defer):
+            log.info("attempt_put_off", why=str(ending))
+        elif isinstance(ending, BaseException):
             log.info("attempt_failed", error=f"{type(ending).__name__}: {ending}"[:500])
         elif isinstance(ending, Stop):
             log.info("attempt_stopped", why=ending.value)

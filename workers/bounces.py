@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from shared.ids import RunId
 
-FIRST_HOLD_SECONDS = 1.0
+FIRST_HOLD_SECONDS = 0.5
 QUICK_HOLD_SECONDS = 0.05
 PATIENT_HOLD_SECONDS = 2.0
 PAUSE_SECONDS = 1.0

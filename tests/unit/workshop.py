@@ -54,9 +54,9 @@ class FakeExecution:
     handed_back: list[tuple[RunId, float]] = field(default_factory=list)
     free: list[int] = field(default_factory=list)
     rows: list[Held] = field(default_factory=list)
+    running: dict[RunId, Claim] = field(default_factory=dict)
     others: bool = False
     retired: bool = False
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def _next(self, verb: str) -> object:
         planned = self.answers.get(verb)
@@ -77,7 +77,8 @@ class FakeExecution:
         self.claimed.append(run_id)
         if isinstance(answer, Refusal):
             return answer
-        return answer if isinstance(answer, Claim) else a_claim(run_id)
+        self.running[run_id] = answer if isinstance(answer, Claim) else a_claim(run_id)
+        return self.running[run_id]
 
     async def load(self, claim: Claim) -> Assignment:
         self._next("load")
@@ -87,7 +88,7 @@ class FakeExecution:
     async def settle(self, settlement: Settlement) -> Settled:
         answer = self._next("settle")
         self.settlements.append(settlement)
-        self.settled.set()
+        self.running.pop(settlement.run_id, None)
         accepted = answer is not False
         return Settled(run_id=settlement.run_id, accepted=accepted, status=RunStatus.SUCCEEDED)
 
@@ -97,7 +98,15 @@ class FakeExecution:
 
     async def held(self, worker_id: WorkerId) -> list[Held]:
         self._next("held")
-        return self.rows
+        return self.rows + [
+            Held(
+                run_id=claim.run_id,
+                session_id=claim.session_id,
+                fence=claim.fence,
+                cancel_requested=False,
+            )
+            for claim in self.running.values()
+        ]
 
     async def others_free(self, worker_id: WorkerId, pool: str) -> bool:
         self._next("others_free")
