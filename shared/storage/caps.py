@@ -95,4 +95,4 @@ async def count_suspects(transaction: Transaction, rows: Iterable[AnyRow]) -> Co
         .where(runs.c.status == RunStatus.RUNNING, runs.c.losses >= SUSPECT_LOSSES)
         .group_by(runs.c.worker_id)
     )
-    return Counter(dict((await transaction.execute(count)).tuples().all()))
+    return Counter(dict((await transaction.execute(count)).all()))

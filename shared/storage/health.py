@@ -28,11 +28,11 @@ async def depths(reading: AsyncConnection, now: Instant) -> dict[str, tuple[int,
     """Return depth and oldest age in seconds of each pool, empty ones too."""
     names = (await reading.execute(sa.select(pools.c.name))).scalars()
     found: dict[str, tuple[int, float]] = dict.fromkeys(names, (0, 0.0))
-    for pool, depth, oldest in (await reading.execute(_DEPTHS)).tuples():
+    for pool, depth, oldest in await reading.execute(_DEPTHS):
         found[pool] = (depth, max(0.0, (now - oldest) / SECOND))
     return found
 
 
 async def states(reading: AsyncConnection) -> dict[str, int]:
     """Count the unfinished runs by status."""
-    return dict((await reading.execute(_STATES)).tuples().all())
+    return dict((await reading.execute(_STATES)).all())

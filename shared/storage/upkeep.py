@@ -122,4 +122,4 @@ async def _remove(transaction: Transaction, session_ids: Sequence[UUID]) -> None
 async def queued_totals(reading: AsyncConnection) -> dict[PrincipalId, int]:
     """Count the queued runs of each principal that has any."""
     rows = await reading.execute(_TOTALS)
-    return {PrincipalId(principal_id): total for principal_id, total in rows.tuples()}
+    return {PrincipalId(principal_id): total for principal_id, total in rows}
