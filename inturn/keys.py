@@ -16,7 +16,7 @@ from shared.domain.principal import DEFAULT_TENANT, Scope
 from shared.domain.requests import NewKey
 from shared.ids import KeyId
 
-app = typer.Typer(
+keys = typer.Typer(
     name="keys",
     help="Make, list and revoke API keys.",
     no_args_is_help=True,
@@ -28,7 +28,7 @@ _SHOWN = ("id", "name", "scope", "tenant", "user_id", "prefix", "created_at", "r
 _NAME_MAX, _USER_MAX = 200, 255
 
 
-@app.command()
+@keys.command()
 def create(
     name: Annotated[str, typer.Option(help="What it is for.")],
     scope: Annotated[Scope, typer.Option(help="What it may do.")] = Scope.SERVICE,
@@ -62,7 +62,7 @@ def create(
     typer.echo(f"{row['id']}: shown once, keep it", err=True)
 
 
-@app.command("list")
+@keys.command("list")
 def list_(*, as_json: AsJson = False) -> None:
     """List the keys, without their secrets.
 
@@ -80,7 +80,7 @@ def list_(*, as_json: AsJson = False) -> None:
         Console().print(_table(rows))
 
 
-@app.command()
+@keys.command()
 def revoke(key: Annotated[str, typer.Argument(help="Its id, from `inturn keys list`.")]) -> None:
     """End a key; within seconds no process takes it any more.
 

@@ -144,7 +144,7 @@ def test_it_drains_ends_with_0_and_goes_on_with_the_same_key(
         with Process("serve", "--port", str(port), folder=tmp_path, url=url) as process:
             process.until_ready()
             keys.append((tmp_path / "data" / "dev.key").read_text())
-            eventually(lambda: "API docs" in process.said, 5, process.said)  # noqa: B023
+            eventually(lambda: "API docs" in process.said, 5, process.said)
             assert run("send", "hi", folder=tmp_path, URL=url).stdout == "hi\n"
             assert process.stop(number) == 0, process.said
             assert "Traceback" not in process.said

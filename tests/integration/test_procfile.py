@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ def commands() -> dict[str, list[str]]:
 @pytest.fixture
 def settings(
     new_database: Callable[[], str], broker_url: str, namespace: str, queues: set[str]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     space = f"{namespace}.procfile"
     queues.update(name for name, _ in declarations(queue_name(space, "default")))
     return {
@@ -39,7 +40,7 @@ def settings(
 
 
 def test_every_process_gets_ready_serves_and_stops(
-    tmp_path: Path, settings: dict[str, object]
+    tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     lines = commands()
     assert set(lines) == {"release", "ingress", "worker", "sweeper"}
@@ -62,7 +63,7 @@ def test_every_process_gets_ready_serves_and_stops(
             assert "Traceback" not in process.said, process.said
 
 
-def started(arguments: list[str], folder: Path, settings: dict[str, object]) -> Process:
+def started(arguments: list[str], folder: Path, settings: dict[str, Any]) -> Process:
     """Start one of them; its port is that of HTTP, or of its metrics."""
     port = free_port()
     name = "PORT" if arguments[0] == "ingress" else "METRICS_PORT"

@@ -1,5 +1,7 @@
 """What a command says about its settings: one sentence each, secrets never echoed."""
 
+import os
+
 import pytest
 
 from inturn.refused import Refused, without_password
@@ -9,9 +11,7 @@ from shared.settings import Settings
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    for name in os.environ:
+    for name in list(os.environ):
         if name.startswith("INTURN_"):
             monkeypatch.delenv(name)
 
@@ -63,7 +63,7 @@ def test_a_bad_secret_is_not_echoed(monkeypatch: pytest.MonkeyPatch, name: str, 
 def test_all_bad_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTURN_PORT", "x")
     monkeypatch.setenv("INTURN_SLOTS", "y")
-    with pytest.raises(Refused, match="INTURN_PORT.*; INTURN_SLOTS"):
+    with pytest.raises(Refused, match=r"INTURN_PORT.*; INTURN_SLOTS"):
         read_settings()
 
 
