@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.storage.aiosqlite_once import DRIVER
 from shared.storage.types import dump_json
 
 _READERS = 4
@@ -46,7 +47,7 @@ def open_engines(url: str) -> Engines:
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
-            return _sqlite(parsed.set(drivername="sqlite+aiosqlite"))
+            return _sqlite(parsed.set(drivername=DRIVER))
         case "postgresql":
             return _postgres(parsed.set(drivername="postgresql+asyncpg"))
         case other:
