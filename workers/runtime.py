@@ -6,24 +6,25 @@ Used by `inturn serve`, on uvicorn's loop, and by the Dramatiq child, on its hou
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import structlog
 from dramatiq import Worker
 
 from shared.bootstrap import Platform
-from shared.domain.execution import Claim, NewWorker
+from shared.domain.execution import NewWorker
 from shared.ids import RunId, WorkerId, new_id
 from workers import exits
 from workers.admission import Admission
 from workers.agents import Troupe
 from workers.agents_loop import AgentsLoop
-from workers.attempt import GRACE_SECONDS, Attempt, Stage
+from workers.attempt import GRACE_SECONDS, Stage
 from workers.ending import Stop
 from workers.heartbeat import Heartbeat, Lease
 from workers.inbox import Inbox, close_consumers
 from workers.reconcile import Reconciliation
+from workers.roster import Roster
 from workers.slots import Slots
 from workers.timing import Timing
 from workers.watchdog import Watchdog
@@ -47,7 +48,6 @@ class WorkerRuntime:
         die: Callable[[int], object] = os._exit,
     ) -> None:
         self.worker_id = WorkerId(new_id())
-        self.registry: dict[RunId, Attempt] = {}
         self._platform = platform
         self._pools = tuple(pools)
         self._name = name or f"{socket.gethostname()}:{os.getpid()}"
@@ -61,29 +61,28 @@ class WorkerRuntime:
             heartbeat_seconds=settings.heartbeat_seconds,
             timing=timing,
         )
-        self._stage = Stage(
+        stage = Stage(
             execution=platform.execution,
             agents_loop=self._agents_loop,
             troupe=Troupe(scripted=settings.scripted_agent),
             run_timeout_seconds=settings.run_timeout_seconds,
             timing=timing,
         )
+        self.roster = Roster(stage, self._slots)
         self._admission = Admission(
             worker_id=self.worker_id,
             execution=platform.execution,
             slots=self._slots,
             lease=self._lease,
-            holds=self._holds,
-            begin=self._begin,
+            holds=self.roster.holds,
+            begin=self.roster.begin,
             buried=self._buried,
             timing=timing,
         )
         self._worker: Worker | None = None
         self._own_worker = False
-        self._draining = False
+        self._draining = self._retired = False
         self._keepers: list[asyncio.Task[None]] = []
-        self._living: set[asyncio.Task[None]] = set()
-        self._leaving: set[asyncio.Task[None]] = set()
         self._forget: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
@@ -123,9 +122,9 @@ class WorkerRuntime:
         deadline = self._timing.monotonic() + allowed
         self._draining = True
         await self._close_admission()
-        await _wait(self._living, max(0.0, deadline - self._timing.monotonic()))
-        log.info("worker_drained", given_back=len(self.registry))
-        await self._stop_attempts(Stop.GIVE_BACK, set(self.registry))
+        await self.roster.wait(seconds=deadline - self._timing.monotonic())
+        log.info("worker_drained", given_back=len(self.roster.attempts))
+        await self._end(set(self.roster.attempts), Stop.GIVE_BACK)
         await self._retire()
 
     async def stop(self) -> None:
@@ -133,7 +132,8 @@ class WorkerRuntime:
         self._forget()
         for task in self._keepers:
             task.cancel()
-        await _wait(self._keepers, CLOSE_SECONDS)
+        if self._keepers:
+            await asyncio.wait(self._keepers, timeout=CLOSE_SECONDS)
         if self._worker and self._own_worker:
             await asyncio.to_thread(self._worker.stop, int(CLOSE_SECONDS * 1000))
         await asyncio.to_thread(self._agents_loop.stop, GRACE_SECONDS)
@@ -151,7 +151,7 @@ class WorkerRuntime:
         reconciliation = Reconciliation(
             worker_id=self.worker_id,
             execution=execution,
-            registry=self.registry,
+            registry=self.roster.attempts,
             claiming=self._admission.claiming,
             timing=self._timing,
         )
@@ -164,34 +164,12 @@ class WorkerRuntime:
             watchdog.run(self._blocked),
         ]
 
-    def _holds(self, run_id: RunId) -> bool:
-        """Whether the run is being performed; one that settles may already be queued again."""
-        attempt = self.registry.get(run_id)
-        return attempt is not None and not attempt.settling
-
-    def _begin(self, claim: Claim) -> None:
-        known = self.registry.get(claim.run_id)
-        if known and known.claim.fence == claim.fence:
-            self._slots.give()  # our own claim, handed over again while it settles
-            return
-        attempt = self.registry[claim.run_id] = Attempt(claim, self._stage)
-        _keep(self._living, self._live(attempt))
-
-    async def _live(self, attempt: Attempt) -> None:
-        try:
-            await attempt.live()
-        finally:
-            if self.registry.get(attempt.claim.run_id) is attempt:
-                del self.registry[attempt.claim.run_id]
-            _keep(self._leaving, self._leave(attempt))
-
-    async def _leave(self, attempt: Attempt) -> None:
-        await attempt.left()
-        self._slots.give()
-
     def _cancel(self, run_id: RunId) -> None:
-        if attempt := self.registry.get(run_id):
-            attempt.stop(Stop.CANCEL)
+        self.roster.stop({run_id}, Stop.CANCEL)
+
+    async def _end(self, run_ids: Collection[RunId], why: Stop) -> None:
+        self.roster.stop(run_ids, why)
+        await self.roster.wait(run_ids, seconds=GRACE_SECONDS + CLOSE_SECONDS)
 
     async def _close_admission(self) -> None:
         self._admission.freeze()
@@ -200,14 +178,8 @@ class WorkerRuntime:
         self._admission.release()
         await self._admission.settled(CLOSE_SECONDS)
 
-    async def _stop_attempts(self, why: Stop, run_ids: set[RunId]) -> None:
-        for run_id in run_ids & self.registry.keys():
-            self.registry[run_id].stop(why)
-        deadline = self._timing.monotonic() + GRACE_SECONDS + CLOSE_SECONDS
-        while run_ids & self.registry.keys() and self._timing.monotonic() < deadline:
-            await _wait(self._living, 0.1, asyncio.FIRST_COMPLETED)
-
     async def _retire(self) -> None:
+        self._retired = True
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._platform.execution.retire(self.worker_id)
@@ -217,34 +189,21 @@ class WorkerRuntime:
     async def _blocked(self) -> None:
         """Give everybody else back, charge the run that has the loop, and end the process."""
         culprit = self._agents_loop.executing()
-        everybody = set(self.registry)
+        everybody = set(self.roster.attempts)
         guilty = {culprit} & everybody if culprit else everybody
         log.critical("agents_loop_blocked", run_ids=[str(run_id) for run_id in guilty])
         self._draining = True
         self._admission.freeze()
         await self._admission.settled(CLOSE_SECONDS)
-        await self._stop_attempts(Stop.GIVE_BACK, set(self.registry) - guilty)
-        await self._stop_attempts(Stop.CHARGE, guilty)
+        await self._end(self.roster.attempts.keys() - guilty, Stop.GIVE_BACK)
+        await self._end(guilty, Stop.CHARGE)
         await self._retire()
         self._die(exits.BLOCKED)
 
     def _buried(self) -> None:
-        log.critical("worker_buried", worker_id=str(self.worker_id), runs=len(self.registry))
-        for attempt in self.registry.values():
-            attempt.stop(Stop.ABORT)
+        if self._retired:
+            return  # by its own hand
+        everybody = set(self.roster.attempts)
+        log.critical("worker_buried", worker_id=str(self.worker_id), runs=len(everybody))
+        self.roster.stop(everybody, Stop.ABORT)
         self._die(exits.BURIED)
-
-
-def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-
-
-async def _wait(
-    tasks: Sequence[asyncio.Task[None]] | set[asyncio.Task[None]],
-    seconds: float,
-    until: str = asyncio.ALL_COMPLETED,
-) -> None:
-    if tasks:
-        await asyncio.wait(set(tasks), timeout=seconds, return_when=until)

@@ -84,7 +84,7 @@ async def test_announcements_of_every_pool_become_answers(plant: Plant) -> None:
     await plant.until(lambda: len(plant.outcomes()) == 2)
     answer = Succeeded(reply=Reply(content="hello"))
     assert plant.outcomes() == {one: answer, two: answer}
-    await plant.until(lambda: not plant.runtime.registry)
+    await plant.until(lambda: not plant.runtime.roster.attempts)
 
 
 async def test_what_is_no_announcement_becomes_a_dead_letter(plant: Plant) -> None:
@@ -106,7 +106,7 @@ async def test_a_cancel_signal_reaches_the_run(plant: Plant) -> None:
     await plant.start()
     run_id = a_run_id()
     plant.announce(run_id)
-    await plant.until(lambda: run_id in plant.runtime.registry)
+    await plant.until(lambda: run_id in plant.runtime.roster.attempts)
     plant.signals.cancel_requested(a_run_id())
     plant.signals.cancel_requested(run_id)
     await plant.until(lambda: bool(plant.execution.settlements))
@@ -118,7 +118,7 @@ async def test_a_drain_gives_back_runs_and_announcements(plant: Plant) -> None:
     await plant.start(slots=1)
     running, waiting = a_run_id(), a_run_id()
     plant.announce(running)
-    await plant.until(lambda: running in plant.runtime.registry)
+    await plant.until(lambda: running in plant.runtime.roster.attempts)
     plant.announce(waiting)
     queue = plant.broker.queues[queue_name("inturn", "default")]
     await plant.until(queue.empty)
@@ -135,7 +135,7 @@ async def test_a_drain_lets_runs_end(plant: Plant) -> None:
     await plant.start()
     run_id = a_run_id()
     plant.announce(run_id)
-    await plant.until(lambda: run_id in plant.runtime.registry)
+    await plant.until(lambda: run_id in plant.runtime.roster.attempts)
     await plant.runtime.drain()
     assert plant.outcomes() == {run_id: Succeeded(reply=Reply(content="done"))}
 
@@ -156,7 +156,7 @@ async def test_a_run_that_blocks_the_agents_loop_is_charged_alone(plant: Plant) 
     await plant.start(watchdog_seconds=0.5)
     innocent, guilty = a_run_id(), a_run_id()
     plant.announce(innocent)
-    await plant.until(lambda: innocent in plant.runtime.registry)
+    await plant.until(lambda: innocent in plant.runtime.roster.attempts)
     plant.execution.assignment = an_assignment("block", blocker)
     plant.announce(guilty)
     async with asyncio.timeout(20):
@@ -175,5 +175,13 @@ async def test_a_buried_worker_writes_nothing_and_leaves(plant: Plant) -> None:
     plant.announce(run_id)
     async with asyncio.timeout(20):
         assert await plant.died.get() == exits.BURIED
-    await plant.until(lambda: not plant.runtime.registry)
+    await plant.until(lambda: not plant.runtime.roster.attempts)
     assert not plant.execution.settlements
+
+
+async def test_a_beat_after_retirement_is_no_burial(plant: Plant) -> None:
+    await plant.start(heartbeat_seconds=0.05)
+    await plant.runtime.drain()
+    plant.execution.answers["beat"] = [False]
+    await plant.until(lambda: not plant.execution.answers["beat"])
+    assert plant.died.empty()
