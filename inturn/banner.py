@@ -9,8 +9,8 @@ Development key: {key}
 Create a session; say something and wait for the answer; read the conversation:
 
 SESSION=$({create} | grep -o 'sess_[0-9a-f]*' | head -n 1); echo $SESSION
-{say}
-{read}
+{say}; echo
+{read}; echo
 
 API docs: {url}/docs
 """

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from inturn.keyring import Row, use
 from inturn.refused import refuse
@@ -24,7 +22,7 @@ keys = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_SHOWN = ("id", "name", "scope", "tenant", "user_id", "prefix", "created_at", "revoked_at")
+_SHOWN = ("id", "name", "scope", "tenant", "user_id", "created_at", "revoked_at")
 _NAME_MAX, _USER_MAX = 200, 255
 
 
@@ -77,7 +75,7 @@ def list_(*, as_json: AsJson = False) -> None:
         for row in rows:
             typer.echo(json.dumps(row, ensure_ascii=False))
     else:
-        Console().print(_table(rows))
+        typer.echo(_aligned(rows))
 
 
 @keys.command()
@@ -116,8 +114,8 @@ def _instant(moment: datetime | None) -> Instant | None:
     return from_datetime(moment.replace(tzinfo=UTC))
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(*_SHOWN, box=None)
-    for row in rows:
-        table.add_row(*(str(row[name] if row[name] is not None else "-") for name in _SHOWN))
-    return table
+def _aligned(rows: list[Row]) -> str:
+    table = [_SHOWN, *(tuple(str(row[name] or "-") for name in _SHOWN) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = (zip(cells, widths, strict=True) for cells in table)
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in line) for line in lines)
