@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from shared import ids
 from shared.clock import Instant, from_datetime
@@ -41,7 +41,7 @@ def id_schema(prefix: str) -> WithJsonSchema:
     )
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,18}", value):
         message = "expected a whole number"
         raise ValueError(message)
@@ -68,10 +68,9 @@ SessionPath = Annotated[SessionId, BeforeValidator(reader("sess")), id_schema("s
 RunPath = Annotated[RunId, BeforeValidator(reader("run")), id_schema("run"), Path()]
 KeyPath = Annotated[KeyId, BeforeValidator(reader("key")), id_schema("key"), Path()]
 
-Whole = Annotated[int, BeforeValidator(_whole)]
 Wait = Annotated[
-    Whole | None,
-    Query(ge=0, le=MAX_WAIT_SECONDS, description="Hold the answer up to so many seconds."),
+    Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS), BeforeValidator(whole)] | None,
+    Query(description="Hold the answer up to so many seconds."),
 ]
 
 MaybeInstant = Annotated[datetime, BeforeValidator(_moment)] | None

@@ -84,8 +84,9 @@ def _declare_problem(schemas: Document) -> None:
 
 
 def _bound_content(schema: Document, max_chars: int) -> None:
-    text = next(each for each in schema["properties"]["content"]["anyOf"] if "type" in each)
-    text["maxLength"] = max_chars
+    for shape in schema["properties"]["content"]["oneOf"]:
+        if shape["type"] == "string":
+            shape["maxLength"] = max_chars
 
 
 def _complete(operation: Document) -> None:

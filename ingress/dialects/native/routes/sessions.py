@@ -42,7 +42,11 @@ async def get_status(call: Call, session_id: SessionPath, wait: Wait = None) -> 
 
 
 @router.post(
-    "", summary="Open a session", status_code=201, response_model=Session, responses=problems(404)
+    "",
+    summary="Open a session",
+    status_code=201,
+    response_model=Session,
+    responses=problems(403, 404),
 )
 async def create_session(call: Call, body: NewSession) -> Response:
     """Open a conversation with an agent; `Location` is the session."""

@@ -2,7 +2,7 @@
 
 from ingress.call import Call
 from ingress.route import StrictRoute
-from shared.domain.errors import NotSupported
+from shared.domain.errors import FieldError, NotSupported
 from shared.domain.principal import Scope
 
 _ROUTES = (
@@ -69,6 +69,7 @@ class Unbuilt(StrictRoute):
     async def read(self, call: Call) -> None:
         error = NotSupported(("path",))
         error.detail = f"This server has no {call.method} {self.path} yet."
+        error.errors = (FieldError(("path",), "not built yet"),)
         raise error
 
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ingress.deps import Whole
+from ingress.deps import whole
 from shared.domain.jsontypes import Json
 from shared.domain.paging import (
     DEFAULT_LIMIT,
@@ -26,7 +26,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[Whole, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(whole)] = DEFAULT_LIMIT
     cursor: Annotated[str, Field(max_length=512, description="`next_cursor` of a page.")] | None = (
         None
     )

@@ -1,0 +1,98 @@
+"""The application over a real platform, on both stacks; no worker runs unless a test is one."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+
+from ingress.app import create_app
+from shared.bootstrap import Platform, migrate_database, open_platform
+from shared.domain.principal import Scope
+from shared.domain.requests import NewKey
+from shared.ids import new_id
+from shared.settings import Settings
+from tests.api.caller import Caller
+
+ADMIN_KEY = "an-admin-key-for-tests"
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> Iterator[None]:
+    """Tracebacks without local variables: drawing those takes longer than any test."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+    )
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(params=["sqlite, embedded", "postgres, rabbitmq"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Both stacks; the second is skipped where its services do not answer."""
+    common = {"bootstrap_key": ADMIN_KEY, "data_dir": tmp_path, "max_body_bytes": 100_000}
+    if request.param.startswith("sqlite"):
+        return Settings.model_validate(common)
+    namespace: str = request.getfixturevalue("namespace")
+    request.getfixturevalue("queues").add(f"{namespace}.default")
+    services = {
+        "database_url": request.getfixturevalue("postgres_url"),
+        "broker_url": request.getfixturevalue("broker_url"),
+        "namespace": namespace,
+    }
+    return Settings.model_validate(common | services)
+
+
+@pytest.fixture
+async def platform(settings: Settings) -> AsyncIterator[Platform]:
+    if not settings.sqlite:
+        await migrate_database(settings)
+    async with open_platform(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http(settings: Settings, platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    """Nobody yet: no credential."""
+    transport = httpx.ASGITransport(create_app(settings, platform))
+    async with httpx.AsyncClient(transport=transport, base_url="http://inturn") as client:
+        yield client
+
+
+@pytest.fixture
+def admin(http: httpx.AsyncClient) -> Caller:
+    return Caller(http, ADMIN_KEY)
+
+
+@pytest.fixture
+async def service(http: httpx.AsyncClient, platform: Platform, tenant: str) -> Caller:
+    """All that one tenant has; the tenant is new, so lists hold what the test made."""
+    key, secret = await platform.keys.create(
+        NewKey(name="service", scope=Scope.SERVICE, tenant=tenant)
+    )
+    assert key.tenant == tenant
+    return Caller(http, secret)
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"tenant-{new_id()}"
+
+
+@pytest.fixture
+async def ada(http: httpx.AsyncClient, platform: Platform, tenant: str) -> Caller:
+    """A user of the tenant."""
+    return await user(http, platform, tenant, "ada")
+
+
+@pytest.fixture
+async def bob(http: httpx.AsyncClient, platform: Platform, tenant: str) -> Caller:
+    """Another user of the same tenant."""
+    return await user(http, platform, tenant, "bob")
+
+
+async def user(http: httpx.AsyncClient, platform: Platform, tenant: str, name: str) -> Caller:
+    new = NewKey(name=name, scope=Scope.USER, tenant=tenant, user_id=name)
+    _, secret = await platform.keys.create(new)
+    return Caller(http, secret)

@@ -1,0 +1,43 @@
+"""A worker in the test's own hands: it claims a run and ends it as told."""
+
+from shared.bootstrap import Platform
+from shared.domain.execution import Claim, NewWorker, Settlement
+from shared.domain.message import Reply
+from shared.domain.outcome import Outcome, Succeeded
+from shared.ids import RunId, WorkerId, new_id, parse
+
+
+class Performer:
+    """Claims and settles by run id, as clients spell it."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.execution = platform.execution
+        self.worker_id = WorkerId(new_id())
+        self.claims: dict[str, Claim] = {}
+
+    async def start(self, run: str) -> None:
+        """Claim a run."""
+        await self.execution.register(
+            NewWorker(id=self.worker_id, name="test", pools=("default",), slots=9)
+        )
+        claim = await self.execution.claim(self.worker_id, RunId(parse("run", run)))
+        assert isinstance(claim, Claim), claim
+        self.claims[run] = claim
+
+    async def end(self, run: str, outcome: Outcome) -> None:
+        """Settle a run that was started."""
+        claim = self.claims.pop(run)
+        settled = await self.execution.settle(
+            Settlement(
+                run_id=claim.run_id,
+                session_id=claim.session_id,
+                fence=claim.fence,
+                outcome=outcome,
+            )
+        )
+        assert settled.accepted
+
+    async def answer(self, run: str, content: str = "an answer") -> None:
+        """Perform a run from beginning to end."""
+        await self.start(run)
+        await self.end(run, Succeeded(reply=Reply(content=content)))

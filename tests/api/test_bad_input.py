@@ -1,0 +1,238 @@
+"""Every field of every documented route, wrong in every way: refused by name, nothing changed."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from shared.settings import Settings
+from shared.storage.schema import metadata
+from tests.api.caller import Caller, Json, broken_promises, document, outcome
+from tests.api.promises import resolve
+from tests.api.wrongs import INVALID, NOT_JSON, Schema, example, wrongs
+
+BAD_UTF8, NUL = "%ED%A0%80", "%00"  # the first is how a lone surrogate would be encoded
+
+# Read leniently, as their RFCs ask for.
+LENIENT = {"Prefer", "If-None-Match"}
+
+
+class Walk:
+    """Sends wrong requests and remembers what it sent, and what was not refused as it should."""
+
+    def __init__(self, admin: Caller, ids: dict[str, str]) -> None:
+        self.admin = admin
+        self.ids = ids
+        self.visited: Counter[str] = Counter()
+        self.failures: list[str] = []
+
+    async def every_operation(self) -> None:
+        for template, operations in document()["paths"].items():
+            for method, operation in operations.items():
+                await self.operation(method.upper(), template, operation)
+
+    async def operation(self, method: str, template: str, operation: Schema) -> None:
+        body = None
+        if "requestBody" in operation:
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            body = example(document(), schema)
+            await self.bodies(method, template, schema)
+        for reference in operation["parameters"]:
+            parameter = resolve(document(), reference)
+            for kind, text in texts(parameter):
+                await self.parameter(method, template, operation, parameter, kind, text, body)
+        await self.query(method, template, operation, "unknown parameter", "no_such=1", body)
+
+    async def bodies(self, method: str, template: str, schema: Schema) -> None:
+        url = template.format_map(self.ids)
+        for wrong in wrongs(document(), schema):
+            if not wrong.loc and wrong.kind == "null" and "anyOf" in schema:
+                continue  # an optional body may be null
+            content = json.dumps(wrong.value).encode()
+            response = await self.send(wrong.kind, wrong.expected, method, url, content)
+            if wrong.expected == INVALID:
+                self.check_place(wrong.kind, response, ("body", *wrong.loc))
+        for kind, expected, content in RAW_BODIES:
+            await self.send(kind, expected, method, url, content)
+        await self.send(
+            "wrong media type", "415 unsupported_media_type", method, url, b"{}", "text/plain"
+        )
+
+    async def parameter(
+        self,
+        method: str,
+        template: str,
+        operation: Schema,
+        parameter: Schema,
+        kind: str,
+        text: str,
+        body: Json,
+    ) -> None:
+        name = parameter["name"]
+        if parameter["in"] == "path":
+            url = template.format_map(self.ids | {name: text})
+            await self.send(kind, INVALID, method, url, encoded(body))
+        elif parameter["in"] == "query":
+            await self.query(method, template, operation, kind, f"{name}={text}", body)
+        else:
+            url = template.format_map(self.ids)
+            headers = {name: text}
+            await self.send(kind, INVALID, method, url, encoded(body), headers=headers)
+
+    async def query(
+        self, method: str, template: str, operation: Schema, kind: str, query: str, body: Json
+    ) -> None:
+        required = [
+            f"{each['name']}=x"
+            for each in operation["parameters"]
+            if each.get("in") == "query" and each.get("required") and each["name"] not in query
+        ]
+        url = f"{template.format_map(self.ids)}?{'&'.join([*required, query])}"
+        response = await self.send(kind, INVALID, method, url, encoded(body))
+        self.check_place(kind, response, ("query", query.partition("=")[0]))
+
+    async def send(
+        self,
+        kind: str,
+        expected: str,
+        method: str,
+        url: str,
+        content: bytes | None,
+        media_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        self.visited[kind] += 1
+        sent = {"X-API-Key": self.admin.key, **(headers or {})}
+        if content is not None:
+            sent["Content-Type"] = media_type
+        raw = {name.encode(): value.encode() for name, value in sent.items()}
+        response = await self.admin.http.request(method, url, content=content, headers=raw)
+        what = f"{kind}: {method} {url} {(content or b'')[:200]!r} {headers or ''}"
+        if response.is_success or outcome(response) != expected:
+            self.failures.append(f"{what} -> {response.status_code} {response.text[:200]}")
+        self.failures += [f"{what} -> {broken}" for broken in broken_promises(response)]
+        return response
+
+    def check_place(self, kind: str, response: httpx.Response, loc: tuple[str | int, ...]) -> None:
+        """The error names the wrong place, what holds it or what is in it, and nothing else."""
+        for error in response.json().get("errors", []):
+            named = tuple(error["loc"])
+            shared = min(len(named), len(loc))
+            # The text of a query is looked at before it is taken apart.
+            least = 1 if named == ("query",) else min(2, len(loc))
+            if named[:shared] != loc[:shared] or len(named) < least:
+                self.failures.append(f"{kind}: {loc} is wrong, {named} was blamed")
+
+
+RAW_BODIES = [
+    ("malformed", NOT_JSON, b'{"a":'),
+    ("not UTF-8", NOT_JSON, b'{"a":"\xff"}'),
+    ("NaN", NOT_JSON, b'{"a":NaN}'),
+    ("too deep", NOT_JSON, b"[" * 65 + b"]" * 65),
+    ("over limit", "413 payload_too_large", b" " * 100_001),
+]
+
+
+def texts(parameter: Schema) -> Iterator[tuple[str, str]]:
+    """List wrong texts for a parameter of path, query or header."""
+    schema = non_null(parameter["schema"])
+    if parameter["in"] == "header":
+        if parameter["name"] not in LENIENT:
+            yield "over limit", "x" * (schema["maxLength"] + 1)
+            yield "not visible ASCII", "a b"
+        return
+    yield "NUL", f"a{NUL}"
+    yield "lone surrogate", f"a{BAD_UTF8}"
+    if "maxLength" in schema:
+        yield "over limit", "x" * (schema["maxLength"] + 1)
+    if parameter["in"] == "query":
+        yield "twice", f"1&{parameter['name']}=1"
+    if schema["type"] == "integer":
+        yield from (("wrong type", "x"), ("wrong type", "1.5"), ("null", "null"), ("empty", ""))
+        yield from (("2^63", str(1 << 63)), ("2^63", str(-(1 << 63) - 1)))
+        yield "over limit", str(int(schema["maximum"]) + 1)
+        yield "under limit", str(int(schema["minimum"]) - 1)
+    if {"enum", "format", "pattern"} & schema.keys() or "_" in str(schema.get("examples")):
+        yield from (("wrong type", "n\u00e9nsense"), ("2^63", str(1 << 63) + "\u00e9"))
+        yield from (("null", "null\u00e9"), ("other noun", "msg_" + "0" * 31 + "\u00e9"))
+    if parameter["name"] == "cursor":
+        yield from (("wrong type", "zz"), ("2^63", str(1 << 63)), ("null", "bnVsbA"))
+
+
+def non_null(schema: Schema) -> Schema:
+    choices = schema.get("anyOf", [schema])
+    return resolve(document(), next(each for each in choices if each.get("type") != "null"))
+
+
+def encoded(body: Json) -> bytes | None:
+    return None if body is None else json.dumps(body).encode()
+
+
+async def rows(settings: Settings) -> dict[str, int]:
+    """Count the rows of every table, by a connection of its own."""
+    counts = {name: f'SELECT count(*) FROM "{name}"' for name in metadata.tables}  # noqa: S608
+    if settings.sqlite:
+        with sqlite3.connect(settings.data_dir / "inturn.db") as database:
+            return {name: database.execute(sql).fetchone()[0] for name, sql in counts.items()}
+    connection = await asyncpg.connect(settings.database.replace("+asyncpg", ""))
+    try:
+        return {name: await connection.fetchval(sql) for name, sql in counts.items()}
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def ids(admin: Caller) -> dict[str, str]:
+    """Things that exist, so that nothing is refused for being unknown."""
+    session = await admin.ok("POST", "/v1/sessions", {"agent": "echo"})
+    posted = await admin.ok("POST", f"/v1/sessions/{session['id']}/messages", {"content": "hi"})
+    key = await admin.ok("POST", "/v1/keys", {"name": "spare", "scope": "service"})
+    return {
+        "session_id": session["id"],
+        "run_id": posted["run"]["id"],
+        "key_id": key["id"],
+        "agent": "echo",
+    }
+
+
+async def test_every_field_of_every_route(
+    admin: Caller, ids: dict[str, str], settings: Settings
+) -> None:
+    before = await rows(settings)
+    walk = Walk(admin, ids)
+    await walk.every_operation()
+    assert walk.failures == [], "\n".join(walk.failures)
+    assert await rows(settings) == before
+    assert walk.visited.total() > 800, walk.visited
+    for kind in ("wrong type", "null", "over limit", "NUL", "lone surrogate", "2^63"):
+        assert walk.visited[kind] > 30, walk.visited
+    assert walk.visited["unknown field"] > 10
+    assert walk.visited["unknown parameter"] == sum(map(len, document()["paths"].values()))
+
+
+async def test_the_walk_notices_what_is_not_refused(admin: Caller, ids: dict[str, str]) -> None:
+    walk = Walk(admin, ids)
+    await walk.send("fine", INVALID, "GET", "/v1/agents", None)
+    await walk.send("other code", NOT_JSON, "GET", "/v1/agents?limit=0", None)
+    response = await walk.send("other place", INVALID, "GET", "/v1/agents?limit=0", None)
+    walk.check_place("other place", response, ("query", "cursor"))
+    assert [each.partition(":")[0] for each in walk.failures] == [
+        "fine",
+        "other code",
+        "other place",
+    ]
+
+
+def test_the_document_s_examples_are_examples_of_it() -> None:
+    schemas: dict[str, Any] = document()["components"]["schemas"]
+    assert {name for name, each in schemas.items() if "example" in each} >= {
+        "NewSession",
+        "NewMessage",
+        "NewKey",
+        "ResumeRun",
+    }

@@ -1,0 +1,87 @@
+"""What JSON we take, whichever of the two readers sees it."""
+
+import json
+
+import pytest
+
+from ingress.body import MAX_DEPTH, parse_json
+from shared.domain.errors import InturnError, InvalidJson, ValidationFailed
+from tests.api.caller import Json
+
+ESCAPED = b'"\\u00e9"'  # any escape sends the whole body to the exact reader
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [1, 2.5, None, True, "é", "😀"]},
+        -(1 << 63),
+        (1 << 63) - 1,
+        0.1234567890123456789,
+        "\\u0000 is only a backslash",
+        "\U0001f600",
+        "",
+        [[] for _ in range(200)],
+    ],
+)
+def test_both_readers_agree(value: Json) -> None:
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        assert parse_json(text.encode()) == value
+        assert parse_json(b"[%b,%b]" % (text.encode(), ESCAPED)) == [value, "é"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b'{"a":1,}',
+        b"{'a':1}",
+        b"NaN",
+        b"-Infinity",
+        b"1e999",
+        b'"\xff"',
+        b'"\x00"',
+        b"\xef\xbb\xbf1",
+        b"01",
+        b"1 2",
+        b"[" * 65 + b"]" * 65,
+        b"[" * 5_000 + b"]" * 5_000,
+        b"[" * 200_000,
+        b'{"a":' * 70 + b"1" + b"}" * 70,
+    ],
+)
+def test_what_is_not_json_is_refused_by_both(raw: bytes) -> None:
+    for body in (raw, b"[%b,%b]" % (raw, ESCAPED)):
+        with pytest.raises(InvalidJson):
+            parse_json(body)
+
+
+def test_depth_is_counted_not_brackets() -> None:
+    deep = b"[" * (MAX_DEPTH - 1) + b"[],[]" + b"]" * (MAX_DEPTH - 1)
+    parse_json(deep)
+    with pytest.raises(InvalidJson):
+        parse_json(b"[" + deep + b"]")
+
+
+@pytest.mark.parametrize(
+    ("raw", "loc"),
+    [
+        (b'{"a":["x","\\u0000"]}', ("body", "a", 1)),
+        (b'{"a":{"\\u0000":1}}', ("body", "a")),
+        (b'{"a":"\\ud800"}', ("body", "a")),
+        (b'{"a":"\\udc00\\ud800"}', ("body", "a")),
+        (b'{"\\ud800":1}', ("body",)),
+        (b'{"a":[9223372036854775808]}', ("body", "a", 0)),
+        (b'{"a":-9223372036854775809}', ("body", "a")),
+        (b'{"a":%b}' % (b"9" * 5_000), ("body", "a")),
+    ],
+)
+def test_what_no_database_can_hold_is_refused_with_its_place(
+    raw: bytes, loc: tuple[str | int, ...]
+) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        parse_json(raw)
+    error: InturnError = caught.value
+    assert isinstance(error, ValidationFailed)
+    assert [each.loc for each in error.errors] == [loc]

@@ -1,0 +1,97 @@
+"""Transcripts: a conversation with the server, written down with the names of things.
+
+    > POST /v1/sessions {"agent": "echo"}
+    < 201 {"id": "sess_1", ...}
+    ! answer run_1 Hello back
+
+Ids are numbered in order of appearance, other names that change every time stand as `<time>` and
+`<hex>`. `INTURN_WRITE_TRANSCRIPTS=1` writes down what the server says instead of comparing it.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from shared.bootstrap import Platform
+from tests.api.caller import Caller, Json
+from tests.api.performer import Performer
+
+_ID = re.compile(r"\b(sess|msg|run|agent|key)_[0-9a-f]{32}\b")
+_NUMBERED = re.compile(r"\b(?:sess|msg|run|key)_[0-9]+\b")
+_UNSTABLE = {
+    "<time>": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
+    '"announced_at": <when the relay comes>': re.compile(r'"announced_at": (null|"<time>")'),
+    "<hex>": re.compile(r"\b[0-9a-f]{32}\b"),
+}
+FOLDER = Path(__file__).with_name("transcripts")
+_SHOWN = ("location", "etag", "preference-applied", "retry-after", "allow")
+
+
+class Transcript:
+    """Speaks the lines of a script and writes down what is answered."""
+
+    def __init__(self, caller: Caller, platform: Platform) -> None:
+        self.caller = caller
+        self.performer = Performer(platform)
+        self.names: dict[str, str] = {}
+
+    async def play(self, script: str) -> str:
+        """Return the script with the server's answers as they are now."""
+        written: list[str] = []
+        for line in script.splitlines():
+            if line.startswith(("<", "  ")):
+                continue
+            written.append(line)
+            if line.startswith("> "):
+                written += await self.ask(line.removeprefix("> "))
+            elif line.startswith("! "):
+                await self.perform(*line.split(maxsplit=3)[1:])
+        return "\n".join(written) + "\n"
+
+    async def ask(self, line: str) -> list[str]:
+        method, url, *rest = self.real(line).split(maxsplit=2)
+        headers = dict(re.findall(r"\[([\w-]+): ([^\]]+)\]", rest[0])) if rest else {}
+        text = re.sub(r"\[[\w-]+: [^\]]+\]\s*", "", rest[0]) if rest else ""
+        response = await self.caller.call(
+            method, url, json.loads(text) if text else None, **headers
+        )
+        shown = [
+            f"[{name}: {response.headers[name]}]" for name in _SHOWN if name in response.headers
+        ]
+        body: Json = response.json() if response.content else None
+        lines = [] if body is None else json.dumps(body, indent=2).splitlines()
+        status = f"< {response.status_code} {' '.join(shown)}".rstrip()
+        return [self.stable(each) for each in [status, *(f"  {line}" for line in lines)]]
+
+    async def perform(self, verb: str, run: str, content: str) -> None:
+        assert verb == "answer"
+        await self.performer.answer(self.real(run), content)
+
+    def real(self, line: str) -> str:
+        """Put real ids where the script has numbered ones."""
+        ids = {name: identity for identity, name in self.names.items()}
+        return _NUMBERED.sub(lambda match: ids.get(match[0], match[0]), line)
+
+    def stable(self, line: str) -> str:
+        """Put names where the answer has ids and instants."""
+        line = _ID.sub(self._number, line)
+        for name, pattern in _UNSTABLE.items():
+            line = pattern.sub(name, line)
+        return line
+
+    def _number(self, match: re.Match[str]) -> str:
+        noun = match[1]
+        if noun == "agent":
+            return match[0]  # named agents have the same id everywhere
+        seen = sum(each.startswith(f"{noun}_") for each in self.names)
+        return self.names.setdefault(match[0], f"{noun}_{seen + 1}")
+
+
+def scripts() -> dict[Path, str]:
+    """Read every script."""
+    return {path: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
+
+
+def rewrite(path: Path, said: str) -> None:
+    """Take what the server says for what it should say; a human reads the difference."""
+    path.write_text(said)
