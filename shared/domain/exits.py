@@ -126,6 +126,26 @@ def _given_back(exit_: Exit) -> Exit:
     return _failed(exit_, RunError(code=ErrorCode.WORKER_LOST, message=message))
 
 
+# Besides a cancel, which any exit may turn into.
+_EVENTS: dict[type[Outcome], frozenset[RunEvent]] = {
+    Succeeded: frozenset({RunEvent.SUCCEED}),
+    Cancelled: frozenset(),
+    Failed: frozenset({RunEvent.FAIL}),
+    Retrying: frozenset({RunEvent.RETRY}),
+    Deferred: frozenset({RunEvent.DEFER, RunEvent.FAIL}),
+    Paused: frozenset({RunEvent.PAUSE}),
+    GivenBack: frozenset({RunEvent.GIVE_BACK, RunEvent.FAIL}),
+}
+
+
+def may_end_in(outcome: Outcome, event: RunEvent) -> bool:
+    """Tell whether an attempt that ended in `event` may have ended by this outcome.
+
+    If not, somebody else ended it: its worker was taken for dead, and the run given back.
+    """
+    return event is RunEvent.CANCEL or event in _EVENTS[type(outcome)]
+
+
 def text_of(outcome: Outcome) -> Reply | None:
     """Return the text an outcome carries, whole or partial."""
     match outcome:

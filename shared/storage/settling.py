@@ -1,7 +1,6 @@
 """Settle: every exit from `running`, fenced, in one transaction with what it leaves behind.
 
-Answer, tool messages, retrieved context, usage, status and the promotion of the session's
-next run commit together, or not at all.
+Answer, tools, retrieved context, usage, status and promotion commit together or not at all.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from shared.clock import SECOND, Instant
 from shared.domain.errors import InturnError
 from shared.domain.execution import Settled, Settlement
-from shared.domain.exits import Exit, Standing, leave
+from shared.domain.exits import Exit, Standing, leave, may_end_in
 from shared.domain.message import Role
 from shared.domain.run import Dispatch, RunEvent, RunStatus
 from shared.ids import MessageId, new_id
@@ -27,7 +26,7 @@ from shared.storage.types import AnyRow, any_of
 from shared.storage.upserts import insert_into
 
 _RUNS = sa.select(runs).where(any_of(runs.c.id, "ids")).order_by(runs.c.id).with_for_update()
-_ATTEMPTS = sa.select(attempts.c.run_id, attempts.c.fence).where(any_of(attempts.c.run_id, "ids"))
+_ATTEMPTS = sa.select(attempts).where(any_of(attempts.c.run_id, "ids"))
 
 _WRITTEN = (
     "status", "dispatch", "fence", "attempt", "losses", "available_at", "wait_cause",
@@ -97,20 +96,20 @@ def _leave(settlement: Settlement, row: AnyRow, now: Instant, max_wait_seconds: 
 
 async def _repeated(
     transaction: Transaction, settlements: Sequence[Settlement], leaving: dict[UUID, _Leaving]
-) -> set[tuple[UUID, int]]:
-    """Find exits that were committed before, whose answer was lost on the way."""
+) -> dict[tuple[UUID, int], RunEvent]:
+    """Find how attempts ended before: this exit's own commit, its answer lost, or a take-away."""
     stale = [s.run_id for s in settlements if s.run_id not in leaving]
     if not stale:
-        return set()
+        return {}
     rows = await transaction.execute(_ATTEMPTS, {"ids": stale})
-    return {(row.run_id, row.fence) for row in rows}
+    return {(row.run_id, row.fence): RunEvent(row.outcome) for row in rows}
 
 
 def _answer(
     settlement: Settlement,
     left: _Leaving | None,
     row: AnyRow | None,
-    repeated: set[tuple[UUID, int]],
+    repeated: dict[tuple[UUID, int], RunEvent],
     now: Instant,
 ) -> Settled:
     if left is not None and left.settlement is settlement:
@@ -121,7 +120,8 @@ def _answer(
             pool=left.row.pool,
             seconds=(now - left.row.claimed_at) / SECOND,
         )
-    known = (settlement.run_id, settlement.fence) in repeated
+    ended = repeated.get((settlement.run_id, settlement.fence))
+    known = ended is not None and may_end_in(settlement.outcome, ended)
     status = RunStatus(row.status) if row is not None else None
     return Settled(run_id=settlement.run_id, accepted=known, status=status)
 
