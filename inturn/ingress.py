@@ -36,6 +36,10 @@ async def _ingress(settings: Settings, listener: socket.socket) -> None:
     stopping = asyncio.Event()
     on_stop(stopping.set)
     async with opened(settings) as platform:
-        server = HttpServer(create_app(settings, platform), grace_seconds=settings.drain_seconds)
+        server = HttpServer(
+            create_app(settings, platform),
+            grace_seconds=settings.drain_seconds,
+            leaving=platform.signals.release,
+        )
         typer.echo(f"Inturn answers at {address(listener)}")
         await server.serve_until(stopping, listener)

@@ -56,7 +56,11 @@ async def _serve(settings: Settings, listener: socket.socket, pools: Sequence[st
     if not settings.sqlite:  # which migrates itself, once it is owned
         await migrated(settings)
     async with opened(settings) as platform, sweeping(platform):
-        server = HttpServer(create_app(settings, platform), grace_seconds=_GRACE_SECONDS)
+        server = HttpServer(
+            create_app(settings, platform),
+            grace_seconds=_GRACE_SECONDS,
+            leaving=platform.signals.release,
+        )
         async with asyncio.TaskGroup() as group, _working(platform, pools) as runtime:
             serving = group.create_task(server.serve_until(drained, listener))
             typer.echo(banner(address(listener), settings.bootstrap_key or ""))

@@ -21,7 +21,8 @@ _BACKLOG = 2048
 class HttpServer(uvicorn.Server):
     """Uvicorn without its signal handlers: they end the process with the signal, not with 0."""
 
-    def __init__(self, app: ASGIApp, *, grace_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, grace_seconds: float, leaving: Callable[[], None]) -> None:
+        self._leaving = leaving
         super().__init__(
             uvicorn.Config(
                 app,
@@ -45,6 +46,7 @@ class HttpServer(uvicorn.Server):
     async def _when(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
         self.should_exit = True
+        self._leaving()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -83,7 +83,9 @@ class Execution:
     async def hand_back(self, run_id: RunId, *, seconds: float) -> None:
         """Return an announcement that found no slot; it comes again after `seconds`."""
         async with self._store.transaction() as transaction:
-            await announcing.hand_back(self._store, transaction, run_id, seconds)
+            pool = await announcing.hand_back(self._store, transaction, run_id, seconds)
+        if pool is not None:
+            self._relay.poke([pool])
 
     async def held(self, worker_id: WorkerId) -> list[Held]:
         """List what SQL says this worker holds."""

@@ -54,7 +54,7 @@ class Runs:
         with self._signals.subscribe(run.session_id) as subscription:
             while True:
                 run = await self.get(principal, run_id)
-                left = deadline - monotonic()
+                left = 0.0 if self._signals.released else deadline - monotonic()
                 if run.status in TERMINAL or run.status is RunStatus.WAITING or left <= 0:
                     return run
                 await subscription.wait(left)

@@ -82,7 +82,7 @@ class Sessions:
         with self._signals.subscribe(session_id) as subscription:
             while True:
                 session = await self.get(principal, session_id)
-                left = deadline - monotonic()
+                left = 0.0 if self._signals.released else deadline - monotonic()
                 if until(session) or left <= 0:
                     return session
                 subscription.saw(session.version)

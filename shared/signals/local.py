@@ -51,6 +51,7 @@ class Signals:
     def __init__(self) -> None:
         self._subscriptions: dict[SessionId, set[Subscription]] = {}
         self._listeners: list[CancelListener] = []
+        self.released = False
 
     @property
     def watched(self) -> set[SessionId]:
@@ -80,6 +81,13 @@ class Signals:
         for session_id in asked:
             for subscription in self._subscriptions.get(session_id, ()):
                 subscription.compare(versions.get(session_id))
+
+    def release(self) -> None:
+        """Wake every waiter for good: this process is leaving, and they answer with what is."""
+        self.released = True
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.wake()
 
     def cancel_requested(self, run_id: RunId) -> None:
         """Tell every listener; one that fails does not keep it from the others."""

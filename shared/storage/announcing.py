@@ -102,6 +102,7 @@ _HAND_BACK = (
         runs.c.dispatch.in_([Dispatch.READY.value, Dispatch.ANNOUNCED.value]),
     )
     .values(dispatch=Dispatch.READY, announce_hold_until=_now)
+    .returning(runs.c.pool)
 )
 _patience = sa.case(
     *(
@@ -220,10 +221,14 @@ async def release(transaction: Transaction, unconfirmed: Sequence[Announcement])
         await transaction.execute(_RELEASE, {"ids": same})
 
 
-async def hand_back(store: Store, transaction: Transaction, run_id: RunId, seconds: float) -> None:
-    """Return an announcement that found no slot: ready again, and announced after `seconds`."""
+async def hand_back(
+    store: Store, transaction: Transaction, run_id: RunId, seconds: float
+) -> str | None:
+    """Make an announcement that found no slot ready again after `seconds`; return its pool."""
     until = after(await store.now(transaction), seconds)
-    await transaction.execute(_HAND_BACK, {"_id": run_id, "_now": until})
+    handed = await transaction.execute(_HAND_BACK, {"_id": run_id, "_now": until})
+    pool: str | None = handed.scalar_one_or_none()
+    return pool
 
 
 async def pools_with_ready(store: Store, transaction: Transaction) -> set[str]:

@@ -14,6 +14,7 @@ from shared.storage.keyset import paged
 from shared.storage.rows import to_key
 from shared.storage.schema import keys
 from shared.storage.store import Transaction
+from shared.storage.upserts import insert_into
 
 _BY_HASH = sa.select(keys).where(keys.c.hash == sa.bindparam("_hash"))
 
@@ -41,7 +42,9 @@ async def insert(
             "created_at": now,
             "expires_at": new.expires_at,
         }
-        await transaction.execute(keys.insert(), values)
+        # Processes that start together bring the same bootstrap key.
+        insert = insert_into(transaction, keys).on_conflict_do_nothing(index_elements=["hash"])
+        await transaction.execute(insert, values)
         known = (await transaction.execute(_BY_HASH, {"_hash": digest})).one()
     return to_key(known)
 

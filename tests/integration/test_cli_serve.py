@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -149,6 +150,28 @@ def test_it_drains_ends_with_0_and_goes_on_with_the_same_key(
             assert process.stop(number) == 0, process.said
             assert "Traceback" not in process.said
     assert keys[0] == keys[1]
+
+
+def test_a_held_poll_is_answered_when_the_server_leaves(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with Process("serve", "--port", str(port), folder=tmp_path, url=url) as process:
+        process.until_ready()
+        session = run("send", "hi", folder=tmp_path, URL=url).stderr.split()[1]
+        headers = {"X-API-Key": (tmp_path / "data" / "dev.key").read_text().strip()}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
+            path = f"/v1/sessions/{session}/status"
+            seen = {"If-None-Match": client.get(path).headers["ETag"]}
+            with ThreadPoolExecutor() as pool:
+                held = pool.submit(client.get, path, params={"wait": 30}, headers=seen)
+                eventually(lambda: _requests(url) and not held.done(), 5, "the poll is held")
+                assert process.stop() == 0
+                assert held.result().status_code == httpx.codes.NOT_MODIFIED
+        assert "Traceback" not in process.said
+
+
+def _requests(url: str) -> bool:
+    return "inturn_requests" in httpx.get(f"{url}/metrics", trust_env=False).text
 
 
 def test_keys_take_the_lock_when_no_server_runs(tmp_path: Path) -> None:
