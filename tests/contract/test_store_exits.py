@@ -155,16 +155,13 @@ async def test_history_holds_the_turns_before_a_run_in_order(house: House) -> No
     session = await house.session("historian")
     posted = [await house.post(session, content) for content in ("one", "two", "three", "four")]
     worker = await house.worker()
+    outcomes: tuple[Outcome, ...] = (
+        Succeeded(reply=Reply(content="1")),
+        Failed(error=ERROR),
+        Succeeded(reply=Reply(content="3")),
+    )
     claims = []
-    for accepted, outcome in zip(
-        posted[:3],
-        (
-            Succeeded(reply=Reply(content="1")),
-            Failed(error=ERROR),
-            Succeeded(reply=Reply(content="3")),
-        ),
-        strict=True,
-    ):
+    for accepted, outcome in zip(posted[:3], outcomes, strict=True):
         claims.append(await house.claim(worker, accepted.run.id))
         await house.settle(claims[-1], outcome)
     assignment = await house.platform.execution.load(await house.claim(worker, posted[3].run.id))
