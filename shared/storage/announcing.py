@@ -50,15 +50,17 @@ def _count(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
 _IN_FLIGHT = sa.union_all(_count(_is_announced), _count(_is_running), _count(_is_leaving))
 
 
-# Skips from principal to principal along the index, however many rows each has.
+# Skips from principal to principal along the index, however many rows each has. Who has
+# only rows on hold is left out, or would use up the turn of others.
+_TAKEABLE = """
+  SELECT principal_id FROM runs WHERE dispatch = 'ready' AND pool = :pool
+  AND (announce_hold_until IS NULL OR announce_hold_until <= :now)"""
 _SKIP_SCAN = sa.text(
-    """
+    f"""
     WITH RECURSIVE principal(id) AS (
-      SELECT (SELECT principal_id FROM runs WHERE dispatch = 'ready' AND pool = :pool
-              ORDER BY principal_id LIMIT 1)
+      SELECT ({_TAKEABLE} ORDER BY principal_id LIMIT 1)
       UNION ALL
-      SELECT (SELECT principal_id FROM runs WHERE dispatch = 'ready' AND pool = :pool
-                AND principal_id > principal.id ORDER BY principal_id LIMIT 1)
+      SELECT ({_TAKEABLE} AND principal_id > principal.id ORDER BY principal_id LIMIT 1)
       FROM principal WHERE principal.id IS NOT NULL
     )
     SELECT id FROM principal WHERE id IS NOT NULL LIMIT 1000
@@ -104,10 +106,11 @@ _HAND_BACK = (
     .values(dispatch=Dispatch.READY, announce_hold_until=_now)
     .returning(runs.c.pool)
 )
+# Doubles: a crash heals quickly, an honest backlog is amplified by its logarithm.
 _patience = sa.case(
     *(
         (runs.c.announce_count <= count, sa.literal(_PATIENCE_SECONDS * 2 ** (count - 1)))
-        for count in range(1, 5)
+        for count in range(1, 6)
     ),
     else_=sa.literal(_MOST_PATIENCE_SECONDS),
 )
@@ -121,14 +124,10 @@ _OVERDUE = (
     .limit(_REANNOUNCED_A_SWEEP)
     .with_for_update(skip_locked=True)
 )
-_FORGET = (
-    runs.update()
-    .where(any_of(runs.c.id, "ids"), _is_announced)
-    .values(dispatch=Dispatch.READY, announce_hold_until=None)
-)
 _FORGET_ALL = (
     runs.update().where(_is_announced).values(dispatch=Dispatch.READY, announce_hold_until=None)
 )
+_FORGET = _FORGET_ALL.where(any_of(runs.c.id, "ids"))
 _POOLS_WITH_READY = sa.select(pools.c.name).where(
     sa.exists().where(runs.c.pool == pools.c.name, _is_ready, _not_held)
 )
@@ -178,7 +177,8 @@ async def _choose(
     window: int,
     in_flight: Counter[UUID],
 ) -> list[Announcement]:
-    principals = list((await transaction.execute(_SKIP_SCAN, {"pool": pool})).scalars())
+    ready = await transaction.execute(_SKIP_SCAN, {"pool": pool, "now": now})
+    principals = list(ready.scalars())
     principals.sort(key=lambda principal: in_flight[principal])
     principals = principals[: min(room, _PRINCIPALS_A_TAKE)]
     chosen: list[Announcement] = []
@@ -238,11 +238,7 @@ async def pools_with_ready(store: Store, transaction: Transaction) -> set[str]:
 
 
 async def forget_lost(store: Store, transaction: Transaction) -> None:
-    """Make ready what was announced long ago and is still queued, oldest first.
-
-    Patience doubles with every announcement: a crash heals quickly, an honest backlog is
-    amplified by its logarithm.
-    """
+    """Make ready what was announced long ago and is still queued, oldest first."""
     now = await store.now(transaction)
     ids = list((await transaction.execute(_OVERDUE, {"_now": now})).scalars())
     if ids:

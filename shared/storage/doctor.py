@@ -14,7 +14,10 @@ _OLDER = "FROM runs o WHERE o.session_id = r.session_id AND o.settled_at IS NULL
 _IS_HEAD = f"r.seq = (SELECT min(o.seq) {_OLDER})"
 _HAS_OLDER = f"EXISTS (SELECT 1 {_OLDER} AND o.seq < r.seq)"
 _HAS_LIVE_TWIN = f"EXISTS (SELECT 1 {_OLDER} AND o.id <> r.id AND {one_of('o.status', LIVE)})"
-_ANSWERS = "FROM messages m WHERE m.run_id = r.id AND m.role = 'assistant'"
+# By session, for messages have no index by run.
+_ANSWERS = (
+    "FROM messages m WHERE m.session_id = r.session_id AND m.run_id = r.id AND m.role = 'assistant'"
+)
 _ANSWERED = f"(SELECT count(*) {_ANSWERS})"
 _SUCCEEDED = f"r.status = '{RunStatus.SUCCEEDED}'"
 _LEAVING = one_of("r.dispatch", [Dispatch.READY, Dispatch.ANNOUNCED])
@@ -36,7 +39,8 @@ _RUN_CHECKS = (
 
 _DEPTH = (
     "SELECT s.id FROM sessions s WHERE s.deleted_at IS NULL AND s.queue_depth <> "
-    f"(SELECT count(*) FROM runs r WHERE r.session_id = s.id AND r.status = '{RunStatus.QUEUED}')"
+    "(SELECT count(*) FROM runs r WHERE r.session_id = s.id AND r.settled_at IS NULL "
+    f"AND r.status = '{RunStatus.QUEUED}')"
 )
 
 
