@@ -65,7 +65,8 @@ runs = Table(
     ),
     sa.CheckConstraint("attempt >= 0 AND fence >= 0 AND losses >= 0", name="counters"),
     partial("uq_runs_live", "session_id", where=_LIVE, unique=True),
-    partial("uq_runs_seq", "session_id", "seq", where="seq IS NOT NULL", unique=True),
+    # Whole, so that a session's runs are listed and removed by it; nulls are distinct.
+    Index("uq_runs_seq", "session_id", "seq", unique=True),
     partial("ix_runs_line", "session_id", "seq", where="settled_at IS NULL"),
     partial(
         "ix_runs_ready",
@@ -107,7 +108,8 @@ run_inputs = Table(
     "run_inputs",
     metadata,
     Column("run_id", sa.Uuid, sa.ForeignKey("runs.id"), primary_key=True),
-    Column("message_id", sa.Uuid, sa.ForeignKey("messages.id"), primary_key=True),
+    # No foreign key: whoever removes a message would look for it in every row here.
+    Column("message_id", sa.Uuid, primary_key=True),
 )
 
 attempts = Table(

@@ -339,14 +339,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("status IN ('running', 'waiting')"),
         postgresql_where=sa.text("status IN ('running', 'waiting')"),
     )
-    op.create_index(
-        "uq_runs_seq",
-        "runs",
-        ["session_id", "seq"],
-        unique=True,
-        sqlite_where=sa.text("seq IS NOT NULL"),
-        postgresql_where=sa.text("seq IS NOT NULL"),
-    )
+    op.create_index("uq_runs_seq", "runs", ["session_id", "seq"], unique=True)
     op.create_table(
         "attempts",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -391,9 +384,6 @@ def upgrade() -> None:
         "run_inputs",
         sa.Column("run_id", sa.Uuid(), nullable=False),
         sa.Column("message_id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["message_id"], ["messages.id"], name=op.f("fk_run_inputs_message_id")
-        ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_inputs_run_id")),
         sa.PrimaryKeyConstraint("run_id", "message_id", name=op.f("pk_run_inputs")),
     )
