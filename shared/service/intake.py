@@ -26,6 +26,7 @@ class Intake:
         self._relay = relay
         self._bounds = bounds
         self._queued: Counter[PrincipalId] = Counter()
+        self._queued_by_all = 0
         self._lane = store.lane("intake", self._accept, capacity=_WAITING_AT_MOST, size_of=_size)
 
     async def accept(self, principal: Principal, new: NewMessage) -> Accepted:
@@ -45,6 +46,7 @@ class Intake:
             )
         )
         self._queued[principal.id] += 1
+        self._queued_by_all += 1
         self._relay.poke([accepted.run.pool])
         self._signals.moved(new.session_id)
         return accepted
@@ -53,12 +55,13 @@ class Intake:
         """Count what is queued; until the next count, own accepts are added to it."""
         async with self._store.reading() as reading:
             self._queued = Counter(await upkeep.queued_totals(reading))
+        self._queued_by_all = self._queued.total()
 
     def _check_totals(self, principal: Principal) -> None:
         if self._queued[principal.id] >= self._bounds.per_principal:
             detail = f"You have {self._bounds.per_principal} queued runs; wait for some to end."
             raise QueueFull(detail, retry_after=10)
-        if self._queued.total() >= self._bounds.overall:
+        if self._queued_by_all >= self._bounds.overall:
             raise Overloaded("This server has too many queued runs; try later.", retry_after=30)
 
     async def _accept(

@@ -22,6 +22,11 @@ _POSTGRES_BOUNDS = {
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
     "jit": "off",
+    # Queues fill faster than statistics follow: a plan made for an empty table would go on
+    # reading whole tables. Every statement here has its index, and goes row by row through it.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 
 

@@ -111,18 +111,22 @@ _SAVE = (
     )
 )
 
-_older = runs.alias("older")
+_unfinished = runs.alias("unfinished")
+# Session by session the first of its line, so that the cost does not grow with the line.
+_HEADS = sa.select(
+    sa.select(_unfinished.c.id)
+    .where(
+        _unfinished.c.session_id == sessions.c.id,
+        _unfinished.c.settled_at.is_(None),
+        _unfinished.c.seq.is_not(None),
+    )
+    .order_by(_unfinished.c.seq)
+    .limit(1)
+    .scalar_subquery()
+).where(any_of(sessions.c.id, "ids"))
 _PROMOTE = (
     runs.update()
-    .where(
-        any_of(runs.c.session_id, "ids"),
-        runs.c.dispatch == sa.literal_column(f"'{Dispatch.BLOCKED}'"),
-        runs.c.settled_at.is_(None),
-        runs.c.seq
-        == sa.select(sa.func.min(_older.c.seq))
-        .where(_older.c.session_id == runs.c.session_id, _older.c.settled_at.is_(None))
-        .scalar_subquery(),
-    )
+    .where(runs.c.id.in_(_HEADS), runs.c.dispatch == sa.literal_column(f"'{Dispatch.BLOCKED}'"))
     .values(
         dispatch=sa.case(
             (
