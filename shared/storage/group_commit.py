@@ -101,16 +101,22 @@ class Writer:
         self._begin = begin
         self._most = most
         self._woken = asyncio.Event()
+        self._stopping = False
         for lane in lanes:
             lane.woken = self._woken
 
     async def run(self) -> None:
-        """Serve until cancelled; an exception goes to the batch's callers, never here."""
-        while True:
+        """Serve until stopped; an exception goes to the batch's callers, never here."""
+        while not self._stopping:
             await self._woken.wait()
             self._woken.clear()
             while lane := self._next():
                 await self._commit(lane, lane.cut(self._most, self.MOST_BYTES))
+
+    def stop(self) -> None:
+        """Let `run` return once the batch at hand is written."""
+        self._stopping = True
+        self._woken.set()
 
     def abandon(self) -> None:
         """Tell everybody still waiting that nothing will be written any more."""
@@ -121,7 +127,7 @@ class Writer:
 
     def _next(self) -> Lane[Any, Any] | None:
         now = time.monotonic()
-        ready = [lane for lane in self._lanes if lane.waiting]
+        ready = [lane for lane in self._lanes if lane.waiting and not self._stopping]
         return max(ready, key=lambda lane: lane.urgency(now), default=None)
 
     async def _commit(self, lane: Lane[Any, Any], batch: list[_Waiting[Any, Any]]) -> None:
@@ -147,8 +153,11 @@ class Writer:
             return
         log.warning("batch_halved", verb=lane.name, items=len(batch), reason=repr(error)[:500])
         middle = len(batch) // 2
-        await self._commit(lane, batch[:middle])
-        await self._commit(lane, batch[middle:])
+        try:
+            await self._commit(lane, batch[:middle])
+            await self._commit(lane, batch[middle:])
+        finally:
+            _refuse(batch, _STOPPING)  # reaches nobody unless this was cancelled
 
     async def _write(self, lane: Lane[Any, Any], batch: list[_Waiting[Any, Any]]) -> Sequence[Any]:
         async with self._begin() as transaction:

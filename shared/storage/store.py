@@ -19,6 +19,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Transaction = AsyncConnection
 
+_LAST_BATCH_SECONDS = 10.0
+
 _POSTGRES_CLOCK = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
@@ -75,6 +77,10 @@ class Store:
 
     async def close(self) -> None:
         """Finish what is being written, refuse what waits, close every connection."""
+        for writer in self._writers:
+            writer.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_BATCH_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
