@@ -82,6 +82,12 @@ class Process:
         """What it printed until now."""
         return self.log.read_text(errors="replace")
 
+    @property
+    def exit_code(self) -> int | None:
+        """Null while it lives."""
+        code = self._process.poll()
+        return None if code is None else int(code)
+
     def until_ready(self) -> Self:
         """Wait for its `/readyz`."""
         eventually(self._ready, START_SECONDS, f"{self.url}/readyz\n{self.log}")

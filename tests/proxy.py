@@ -15,6 +15,7 @@ class Link:
 
     client: socket.socket
     server: socket.socket
+    primed: bool = False
     doomed: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
@@ -31,6 +32,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._links: set[Link] = set()
+        self._prelude = b""
         self._marker: bytes | None = None
         self._silent = threading.Event()
         self._lock = threading.Lock()
@@ -55,13 +57,17 @@ class Proxy:
         for link in links:
             link.close()
 
-    def swallow_reply(self, marker: bytes) -> None:
+    def swallow_reply(self, marker: bytes, *, prelude: bytes = b"") -> None:
         """Once, when a client sends `marker` in one piece: let it through, wait for the server's
         reply, keep that and close both ends. `swallowed` is set when it has happened.
+
+        With a `prelude` only a client that has sent this, too, from now on.
         """
         with self._lock:
             self.swallowed.clear()
-            self._marker = marker
+            self._marker, self._prelude = marker, prelude
+            for link in self._links:
+                link.primed = False
 
     def fall_silent(self) -> None:
         """From now on server replies vanish and connections stay open."""
@@ -95,7 +101,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             while sent := link.client.recv(65536):
                 with self._lock:
-                    if self._marker is not None and self._marker in sent:
+                    link.primed = link.primed or self._prelude in sent
+                    if self._marker is not None and link.primed and self._marker in sent:
                         self._marker = None
                         link.doomed.set()
                 link.server.sendall(sent)
