@@ -18,7 +18,7 @@ from shared.domain.execution import (
 from shared.domain.run import TERMINAL
 from shared.ids import RunId, WorkerId
 from shared.signals import Signals
-from shared.storage import announcing, assignments, claims, settling, workers
+from shared.storage import announcing, assignments, caps, claims, settling, workers
 from shared.storage.group_commit import Lane
 from shared.storage.store import Store, Transaction
 
@@ -111,9 +111,11 @@ class Execution:
     async def _settlements(
         self, transaction: Transaction, settlements: Sequence[Settlement]
     ) -> list[Settled | InturnError]:
-        return await settling.settle(
+        settled = await settling.settle(
             self._store, transaction, settlements, max_wait_seconds=self._max_wait_seconds
         )
+        await caps.hand_on(transaction, settled)
+        return settled
 
     async def _briefs(
         self, reading: Transaction, held: Sequence[Claim]

@@ -10,7 +10,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.domain.run import SUSPECT_LOSSES, RunStatus
+from shared.domain.errors import InturnError
+from shared.domain.execution import Settled
+from shared.domain.run import SUSPECT_LOSSES, Dispatch, RunStatus
+from shared.domain.waiting import CAUSE_CAP
 from shared.storage.schema import agents, pools, principals, runs
 from shared.storage.store import Transaction
 from shared.storage.types import AnyRow, any_of
@@ -96,3 +99,32 @@ async def count_suspects(transaction: Transaction, rows: Iterable[AnyRow]) -> Co
         .group_by(runs.c.worker_id)
     )
     return Counter(dict((await transaction.execute(count)).all()))
+
+
+_HELD_BACK = (
+    sa.select(runs.c.id)
+    .where(
+        runs.c.pool == sa.bindparam("_pool"),
+        runs.c.dispatch == sa.literal_column(f"'{Dispatch.READY}'"),
+        runs.c.announce_hold_until.is_not(None),
+        runs.c.wait_cause == sa.literal_column(f"'{CAUSE_CAP}'"),
+    )
+    .order_by(runs.c.priority.desc(), runs.c.ready_at)
+    .limit(sa.bindparam("_most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_LET_GO = runs.update().where(any_of(runs.c.id, "ids")).values(announce_hold_until=None)
+
+
+async def hand_on(transaction: Transaction, settled: Iterable[Settled | InturnError]) -> None:
+    """Let as many go as places may have come free, of those that a cap held back.
+
+    Else a place would stay empty until a hold ends: a cap of one would mean one a second.
+    """
+    left = Counter(
+        each.pool for each in settled if isinstance(each, Settled) and each.accepted and each.pool
+    )
+    for pool, most in sorted(left.items()):
+        held = await transaction.execute(_HELD_BACK, {"_pool": pool, "_most": most})
+        if ids := list(held.scalars()):
+            await transaction.execute(_LET_GO, {"ids": ids})

@@ -84,6 +84,21 @@ async def test_a_place_is_free_again_after_every_exit(house: House, outcome: Out
     await house.claim(worker, third)
 
 
+async def test_a_free_place_is_offered_at_once_and_to_no_more_than_it_takes(house: House) -> None:
+    await of_the_agent(house)
+    first, second, third, fourth = await heads(house, 4)
+    worker = await house.worker()
+    claim, _ = await house.claim(worker, first), await house.claim(worker, second)
+    for run_id in (third, fourth):
+        assert await house.platform.execution.claim(worker, run_id) is Refusal.NOT_NOW
+    takeable = sa.select(runs.c.id).where(
+        runs.c.dispatch == "ready", runs.c.announce_hold_until.is_(None)
+    )
+    assert await house.rows(takeable) == []
+    await house.answer(claim)
+    assert [row.id for row in await house.rows(takeable)] == [third]
+
+
 async def test_a_cap_binds_only_whom_it_names(house: House) -> None:
     capped = [await house.post(await house.session("capped")) for _ in range(3)]
     free = await heads(house, 3)
