@@ -203,8 +203,8 @@ def pid_at(process: Process) -> int:
     """Find the process that listens on its port: of a worker, the child that runs the agents."""
     port = urlsplit(process.url).port
     for connection in psutil.net_connections("tcp4"):
-        listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-        if listens and connection.laddr.port == port and connection.pid:
+        here = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+        if here and connection.pid:
             return connection.pid
     message = f"nobody listens at {process.url}"
     raise AssertionError(message)
