@@ -21,6 +21,7 @@ import psutil
 
 from tests.command import Process, run
 from tests.integration.history import History, Receipt, Run, Start
+from tests.server import Server
 from tests.services import LOOPBACK, free_port
 
 T = TypeVar("T")
@@ -181,6 +182,12 @@ class Fleet:
         await self.until(none_left, within, "every run settled")
         return await self.history()
 
+    async def watch(self, condition: str, seen: list[int]) -> None:
+        """Note again and again how many runs are so, until cancelled."""
+        while True:
+            seen.append(await self.count(condition))
+            await asyncio.sleep(0.05)
+
     async def _picture(self) -> str:
         with contextlib.suppress(OSError, sqlite3.Error, asyncpg.PostgresError):
             query = "SELECT status, dispatch, wait_cause, count(*) FROM runs GROUP BY 1, 2, 3"
@@ -192,6 +199,13 @@ class Fleet:
 async def ready(*processes: Process) -> None:
     """Wait until each of them is; they start at the same time."""
     await asyncio.gather(*(asyncio.to_thread(each.until_ready) for each in processes))
+
+
+async def out_of_service(server: Server, seconds: float) -> None:
+    """Stop a server that the fleet stands on, for that long."""
+    await asyncio.to_thread(server.stop)
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(server.start)
 
 
 def script(*steps: list[Any], reply: object = "done") -> str:
