@@ -18,8 +18,8 @@ from benchmarks.report import Row
 from benchmarks.stacks import KEY, Stack
 from tests.services import LOOPBACK
 
-SAMPLES = 200
-WARM_UP = 20
+SAMPLES = 100
+WARM_UP = 10
 TARGET_MILLISECONDS = 25.0
 _PAUSE_SECONDS = (0.01, 0.05)  # drawn anew each time, to keep step with no timer
 _HEADERS = {"X-API-Key": KEY, "Content-Type": "application/json"}

@@ -54,6 +54,11 @@ class Sampler:
         if self._begun and self._ticks % _WRITE_EACH == 0:
             self.write()
 
+    def stop(self) -> None:
+        """Tick no more: a tick that finds the interpreter gone would end the process."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        self.write()
+
     def write(self) -> None:
         """Write all of it, as collapsed stacks."""
         lines = (f"{';'.join(stack)} {spent}" for stack, spent in self._spent.items())
@@ -72,5 +77,5 @@ def _stack(frame: FrameType | None) -> tuple[str, ...]:
 if where := os.environ.get("BENCHMARK_SAMPLES"):
     sampler = Sampler(Path(where))
     sampler.start()
-    atexit.register(sampler.write)
+    atexit.register(sampler.stop)
     os.register_at_fork(after_in_child=sampler.restart)
