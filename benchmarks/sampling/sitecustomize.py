@@ -19,6 +19,8 @@ from types import FrameType
 _TICK_SECONDS = 0.005
 _WRITE_EACH = 100
 _DEPTH = 80
+# A handler of signals would run only when it wakes.
+_MAIN_THREAD_SLEEPS = "dramatiq" in sys.orig_argv
 
 
 class Sampler:
@@ -33,8 +35,17 @@ class Sampler:
 
     def start(self) -> None:
         """Tick from now on; forked children start anew."""
+        if _MAIN_THREAD_SLEEPS:
+            sys.setswitchinterval(_TICK_SECONDS / 10)
+            threading.Thread(target=self._keep_ticking, name="sampler", daemon=True).start()
+            return
         signal.signal(signal.SIGPROF, self._tick)
         signal.setitimer(signal.ITIMER_PROF, _TICK_SECONDS, _TICK_SECONDS)
+
+    def _keep_ticking(self) -> None:
+        while True:
+            time.sleep(_TICK_SECONDS)
+            self._tick(0, None)
 
     def restart(self) -> None:
         """Forget what the parent has seen."""
@@ -49,7 +60,8 @@ class Sampler:
             spent = used - self._seen.get(ident, used)
             self._seen[ident] = used
             if self._begun and spent:
-                self._spent[_stack(here if ident == main else frame)] += int(spent * 1e6)
+                stack = _stack(here if here and ident == main else frame)
+                self._spent[stack] += int(spent * 1e6)
         self._ticks += 1
         if self._begun and self._ticks % _WRITE_EACH == 0:
             self.write()
