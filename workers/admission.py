@@ -58,7 +58,7 @@ class Admission:
     async def admit(self, run_id: RunId, pool: str) -> None:
         """Claim the run and start it, if there is anything to claim."""
         task = asyncio.current_task()
-        if task is None or self._released or run_id in self._admitting or self._holds(run_id):
+        if task is None or self._released or run_id in self._admitting:
             return
         self._admitting[run_id] = task
         try:
@@ -88,7 +88,10 @@ class Admission:
 
     async def _admit(self, run_id: RunId, pool: str) -> None:
         try:
+            # Only then: without its lease this worker may hold what is no longer its own.
             await self._lease.wait()
+            if self._holds(run_id):
+                return
             if not await self._slot(run_id, pool):
                 await self._hand_back(run_id, self._bounces.pause(run_id))
                 return

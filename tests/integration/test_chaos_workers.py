@@ -30,6 +30,7 @@ class Crew:
 
     async def at_work(self, count: int, content: str) -> list[Receipt]:
         """Post to as many new sessions, and wait until all of it runs on both workers."""
+        await ready(*self.workers)
         sessions = await self.fleet.sessions(count)
         receipts = await self.fleet.post_all((session, content) for session in sessions)
         await self.fleet.until_some(count, "status = 'running'", 15)

@@ -116,6 +116,19 @@ async def test_while_the_database_is_away_nothing_is_acknowledged(bench: Bench) 
     assert len(bench.begun) == 1
 
 
+async def test_what_seems_live_without_a_lease_is_not_acknowledged(bench: Bench) -> None:
+    run_id = a_run_id()
+    bench.live.add(run_id)
+    bench.flight.now += 25
+    waiting = bench.admit(run_id)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    bench.live.remove(run_id)
+    bench.lease.confirm(bench.flight.now)
+    await within(waiting)
+    assert bench.execution.claimed == [run_id]
+
+
 async def test_with_a_stale_lease_nothing_is_claimed(bench: Bench) -> None:
     bench.flight.now += 20.0
     admitting = bench.admit(a_run_id())
