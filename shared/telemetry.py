@@ -53,7 +53,10 @@ AGENT_LOOP_LAG = Gauge("inturn_agent_loop_lag_seconds", "How late the agents' lo
 SLOTS_FREE = Gauge("inturn_slots_free", "Slots of this process that hold no run.")
 
 # These speak at INFO of what our own lines and metrics already say.
-_CHATTY = ("dramatiq", "pika", "httpx", "httpcore", "asyncio", "alembic", "aiosqlite")
+_CHATTY = ("dramatiq", "httpx", "httpcore", "asyncio", "alembic", "aiosqlite")
+
+# Tells each failed connection in seven errors and a traceback; our `broker_down` says it in one.
+_NOISY = "pika"
 
 
 def render() -> tuple[bytes, str]:
@@ -83,6 +86,7 @@ def configure_logging(level: str) -> None:
     root.setLevel(level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger(_NOISY).setLevel(logging.CRITICAL)
 
 
 def _configure_structlog(shared: list[Processor]) -> None:
