@@ -5,9 +5,8 @@ waiting for its lock; then the first commits. SQLite has one writer and cannot s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -21,7 +20,7 @@ from shared.ids import MessageId, RunId, SessionId, WorkerId, new_id
 from shared.storage import changes, claims, intake, settling
 from shared.storage.schema import runs
 from shared.storage.store import Store, Transaction
-from tests.platforms import House, a_message, exit_of, open_house
+from tests.platforms import House, a_message, exit_of
 
 _AT_A_LOCK = sa.text(
     "SELECT count(*) FROM pg_stat_activity "
@@ -108,9 +107,8 @@ SCENES = [running_alone, running_before_another, ready_before_another]
 
 
 @pytest.fixture
-async def house(postgres_rows: str, tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(postgres_rows, tmp_path) as house:
-        yield house
+def kind() -> str:
+    return "postgres"
 
 
 @pytest.mark.parametrize("scene_", SCENES, ids=lambda each: each.__name__)

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 
 from shared.bootstrap import open_for_reading
@@ -50,16 +51,23 @@ def unguarded_postgres(
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    if request.param == "postgres":
-        url = str(request.getfixturevalue("unguarded_postgres"))
-        await empty(url)
-    else:
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "inturn.db")
-        url = sqlite_url(tmp_path / "inturn.db")
-        await drop_the_guards(url)
-    async with open_house(url, tmp_path) as house:
+@pytest.fixture(scope="session")
+def unguarded_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("unguarded") / "inturn.db"
+    shutil.copy(sqlite_template, path)
+    settle_in_a_thread(drop_the_guards(sqlite_url(path)))
+    return sqlite_url(path)
+
+
+@pytest.fixture
+def unguarded(kind: str, request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"unguarded_{kind}"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(unguarded: str, tmp_path: Path) -> AsyncIterator[House]:
+    await empty(unguarded)
+    async with open_house(unguarded, tmp_path) as house:
         if house.store.sqlite:
             await house.write(sa.text("PRAGMA ignore_check_constraints = ON"))
         yield house

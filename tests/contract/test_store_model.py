@@ -1,7 +1,6 @@
 """Random sequences of verbs over a few sessions, compared with a model after every step."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +34,7 @@ from shared.domain.run import Approval, RunError, RunStatus
 from shared.ids import WorkerId
 from shared.storage.schema import runs
 from tests.contract.line_model import DAY, Line, Q, R, Run, W
-from tests.platforms import House, exit_of, open_house, sqlite_url
+from tests.platforms import House, exit_of, open_house
 
 T = TypeVar("T")
 SESSIONS, BACKOFF = 3, 100.0
@@ -229,17 +228,11 @@ def check(url: str, folder: Path, *, examples: int, steps: int) -> None:
             runner.run(opened.__aexit__(None, None, None))
 
 
-@pytest.fixture
-def sqlite_file(sqlite_template: Path, tmp_path: Path) -> str:
-    shutil.copy(sqlite_template, tmp_path / "inturn.db")
-    return sqlite_url(tmp_path / "inturn.db")
-
-
-def test_any_sequence_of_verbs_keeps_the_lines_on_sqlite(sqlite_file: str, tmp_path: Path) -> None:
-    check(sqlite_file, tmp_path, examples=25, steps=40)
+def test_any_sequence_of_verbs_keeps_the_lines_on_sqlite(sqlite_rows: str, tmp_path: Path) -> None:
+    check(sqlite_rows, tmp_path, examples=15, steps=40)
 
 
 def test_any_sequence_of_verbs_keeps_the_lines_on_postgres(
     postgres_rows: str, tmp_path: Path
 ) -> None:
-    check(postgres_rows, tmp_path, examples=8, steps=30)
+    check(postgres_rows, tmp_path, examples=5, steps=30)

@@ -170,6 +170,7 @@ async def test_a_database_killed_under_load_keeps_what_it_accepted_and_no_more(
         await asyncio.to_thread(server.start)
         receipts = [each for each in results if isinstance(each, Accepted)]
         assert receipts
+        await house.platform.operations.ready()  # finds the dead connections, as probes do
         assert {type(each) for each in results} <= {Accepted, Unavailable}
         for receipt in receipts:
             assert (await house.run(receipt.run.id)).status is RunStatus.QUEUED
