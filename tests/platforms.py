@@ -1,7 +1,7 @@
 """The real platform over a database of the test's own, and the few words its tests need."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,6 +43,11 @@ name = "elsewhere"
 kind = "echo"
 pool = "narrow"
 """
+
+_AT_A_LOCK = sa.text(
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 @dataclass(kw_only=True)
@@ -113,6 +118,12 @@ class House:
     async def findings(self) -> list[str]:
         return [finding.problem for finding in await self.platform.operations.doctor()]
 
+    async def until_somebody_waits_for_a_lock(self) -> None:
+        """Only PostgreSQL has locks that one can see somebody wait for."""
+        async with asyncio.timeout(10), self.store.reading() as reading:
+            while not (await reading.execute(_AT_A_LOCK)).scalar_one():
+                pass
+
     def wait(self, seconds: float) -> None:
         """Move the database's clock."""
         self.store.offset += round(seconds * SECOND)
@@ -160,7 +171,11 @@ async def open_house(url: str, folder: Path, **more: Any) -> AsyncIterator[House
     settings = settings_for(url, folder).model_copy(update=more)
     async with open_platform(settings) as platform:
         house = House(platform=platform, store=platform.execution._store)  # noqa: SLF001
-        platform.relay.poke = house.said.extend  # type: ignore[method-assign]
+
+        def note(pools: Iterable[str]) -> None:
+            house.said.extend(pools)
+
+        platform.relay.poke = note  # type: ignore[method-assign]
         yield house
 
 

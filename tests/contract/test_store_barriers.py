@@ -22,11 +22,6 @@ from shared.storage.schema import runs
 from shared.storage.store import Store, Transaction
 from tests.platforms import House, a_message, exit_of
 
-_AT_A_LOCK = sa.text(
-    "SELECT count(*) FROM pg_stat_activity "
-    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
-
 
 @dataclass(kw_only=True)
 class Scene:
@@ -124,7 +119,7 @@ async def test_whoever_comes_second_decides_on_what_the_first_left(
     async with house.store.transaction() as transaction:
         await first(scene, transaction)
         waiting = asyncio.create_task(_alone(scene, second))
-        await _at_the_lock(house)
+        await house.until_somebody_waits_for_a_lock()
     await waiting
     await _line_is_sound(house, scene.session)
 
@@ -132,12 +127,6 @@ async def test_whoever_comes_second_decides_on_what_the_first_left(
 async def _alone(scene: Scene, verb: Verb) -> None:
     async with scene.store.transaction() as transaction:
         await verb(scene, transaction)
-
-
-async def _at_the_lock(house: House) -> None:
-    async with asyncio.timeout(10), house.store.reading() as reading:
-        while not (await reading.execute(_AT_A_LOCK)).scalar_one():
-            pass
 
 
 async def _line_is_sound(house: House, session: Session) -> None:

@@ -13,6 +13,7 @@ from shared.domain.message import Reply
 from shared.domain.outcome import Deferred, GivenBack, Outcome, Paused, Succeeded
 from shared.domain.run import Approval
 from shared.ids import RunId
+from shared.storage import claims
 from shared.storage.schema import agents, pools, principals, runs
 from tests.contract.conftest import Open
 from tests.platforms import House
@@ -57,11 +58,27 @@ async def test_a_cap_is_exact_among_claims_of_many_processes(
         results = await asyncio.gather(
             *(each.platform.execution.claim(worker, run_id) for each, worker, run_id in asked)
         )
-    claims = [each for each in results if isinstance(each, Claim)]
-    assert len(claims) == MOST == await house.count(runs, runs.c.status == "running")
+    granted = [each for each in results if isinstance(each, Claim)]
+    assert len(granted) == MOST == await house.count(runs, runs.c.status == "running")
     assert Refusal.NOT_NOW in results
     held_back = await house.rows(sa.select(runs).where(runs.c.status == "queued"))
     assert {(row.dispatch, row.wait_cause) for row in held_back} == {("ready", "concurrency_cap")}
+
+
+@pytest.mark.parametrize("cap", [of_the_agent, of_the_pool, of_the_principal])
+async def test_who_counts_waits_until_the_other_has_committed(house: House, cap: Cap) -> None:
+    if house.store.sqlite:
+        return  # it has one writer
+    first, second, third = await heads(house, 3)
+    await cap(house)
+    worker = await house.worker()
+    await house.claim(worker, first)
+    async with house.store.transaction() as transaction:
+        [granted] = await claims.claim(house.store, transaction, [claims.Request(worker, second)])
+        refused = asyncio.create_task(house.platform.execution.claim(worker, third))
+        await house.until_somebody_waits_for_a_lock()
+    assert isinstance(granted, Claim)
+    assert await refused is Refusal.NOT_NOW
 
 
 @pytest.mark.parametrize(

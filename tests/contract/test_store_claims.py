@@ -42,6 +42,19 @@ async def test_only_the_head_can_be_claimed(house: House) -> None:
     assert await claim(worker, RunId(new_id())) is Refusal.NOT_CLAIMABLE
 
 
+async def test_a_row_that_is_ready_out_of_turn_is_not_claimed(house: House) -> None:
+    session = await house.session()
+    first, second = await house.post(session), await house.post(session)
+    row = runs.update().where(runs.c.id == second.run.id)
+    await house.write(row.values(dispatch="ready"))
+    worker = await house.worker()
+    refused = await house.platform.execution.claim(worker, second.run.id)
+    assert refused is Refusal.NOT_CLAIMABLE
+    await house.write(row.values(dispatch="blocked"))
+    await house.answer(await house.claim(worker, first.run.id))
+    await house.claim(worker, second.run.id)
+
+
 async def test_of_many_workers_one_gets_the_run(house: House) -> None:
     accepted = await house.post(await house.session())
     fleet = [await house.worker() for _ in range(8)]
