@@ -20,6 +20,14 @@ log = structlog.get_logger(__name__)
 
 _PATIENCE = RetryPolicy(base_seconds=0.1, max_seconds=5.0)
 
+# A pool whose windows are full is poked all the time: pokes of so many seconds are one.
+_LONGEST_LULL = 0.02
+_SHORTEST_LULL = 0.0025
+
+
+class PoolBusy(Exception):
+    """Another relay takes from this pool at this moment; what it leaves is there right after."""
+
 
 class BrokerState(StrEnum):
     """Whether the broker takes announcements now."""
@@ -33,7 +41,10 @@ class Source(Protocol):
     """The store's side: rows on hold while they travel."""
 
     async def take(self, pool: str, limit: int) -> list[Announcement]:
-        """Put up to `limit` ready rows of the pool on hold and return them, committed."""
+        """Put up to `limit` ready rows of the pool on hold and return them, committed.
+
+        Fewer means that there are no more. Raises PoolBusy.
+        """
 
     async def mark(self, announced: Sequence[Announcement]) -> None:
         """Mark rows announced by compare-and-set: one that moved on meanwhile stays as it is."""
@@ -82,19 +93,23 @@ class Relay:
         self._known: set[str] = set()
         self._poked: dict[str, None] = {}  # in order of arrival
         self._resting: dict[str, asyncio.TimerHandle] = {}
+        self._poked_at_rest: set[str] = set()
+        self._in_vain: dict[str, int] = {}  # empty takes in a row
         self._setbacks: dict[str, int] = {}
         self._awake = asyncio.Event()
 
     def poke(self, pools: Iterable[str]) -> None:
         """Say that pools have ready rows. Free, and only for the loop's thread.
 
-        A pool that rests after a setback is served when its rest is over.
+        A pool that rests is served when its rest is over.
         """
-        pools = tuple(pools)
-        self._known.update(pools)
-        self._poked.update(dict.fromkeys(pool for pool in pools if pool not in self._resting))
-        if self._poked:
-            self._awake.set()
+        for pool in pools:
+            self._known.add(pool)
+            if pool in self._resting:
+                self._poked_at_rest.add(pool)
+            else:
+                self._poked[pool] = None
+                self._awake.set()
 
     async def run(self) -> None:
         """Relay until cancelled."""
@@ -120,27 +135,32 @@ class Relay:
     async def _serve(self, pool: str) -> None:
         try:
             await self._announce(pool)
+        except PoolBusy:
+            self._rest(pool, _SHORTEST_LULL, again=True)
         except Unavailable as error:
             log.warning("relay_setback", pool=pool, reason=error.detail)
-            self._rest(pool)
+            self._recover(pool)
         except Exception:
             log.exception("relay_setback", pool=pool)
-            self._rest(pool)
+            self._recover(pool)
 
     async def _announce(self, pool: str) -> None:
         taken = await self._source.take(pool, self._batch_size)
         if not taken:
             self._setbacks.pop(pool, None)
+            self._lull(pool)
             return
+        self._in_vain.pop(pool, None)
         confirmed = await self._publisher.publish(taken)
         if len(confirmed) < len(taken):
             await self._release(taken, confirmed)
         if confirmed:
             await self._source.mark(confirmed)
             self._setbacks.pop(pool, None)
-            self.poke([pool])
+            if len(taken) == self._batch_size or len(confirmed) < len(taken):
+                self.poke([pool])
         else:
-            self._rest(pool)
+            self._recover(pool)
 
     async def _release(
         self, taken: Sequence[Announcement], confirmed: Sequence[Announcement]
@@ -151,14 +171,27 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - the hold of these rows ends by itself
             log.warning("relay_release_failed", reason=repr(error))
 
-    def _rest(self, pool: str) -> None:
+    def _lull(self, pool: str) -> None:
+        """Rest after a second take in vain, and longer after each: a lone poke never waits."""
+        in_vain = self._in_vain[pool] = self._in_vain.get(pool, 0) + 1
+        if in_vain > 1:
+            seconds = _SHORTEST_LULL * 2.0 ** min(in_vain - 2, 10)
+            self._rest(pool, min(_LONGEST_LULL, seconds), again=False)
+
+    def _recover(self, pool: str) -> None:
         setbacks = self._setbacks[pool] = self._setbacks.get(pool, 0) + 1
+        self._rest(pool, backoff(self._patience, setbacks, self._uniform), again=True)
+
+    def _rest(self, pool: str, seconds: float, *, again: bool) -> None:
+        if again or pool in self._poked:
+            self._poked_at_rest.add(pool)
         self._poked.pop(pool, None)
         if not self._poked:
             self._awake.clear()
-        seconds = backoff(self._patience, setbacks, self._uniform)
         self._resting[pool] = asyncio.get_running_loop().call_later(seconds, self._resume, pool)
 
     def _resume(self, pool: str) -> None:
         self._resting.pop(pool, None)
-        self.poke([pool])
+        if pool in self._poked_at_rest:
+            self._poked_at_rest.discard(pool)
+            self.poke([pool])

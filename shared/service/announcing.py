@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from shared.dispatch.relay import PoolBusy
 from shared.domain.execution import Announcement
 from shared.storage import announcing as rows
 from shared.storage.store import Store
@@ -14,9 +15,12 @@ class Announcing:
         self._store = store
 
     async def take(self, pool: str, limit: int) -> list[Announcement]:
-        """Hold ready runs of a pool, as many as its windows have room for."""
+        """Hold ready runs of a pool, as many as its windows have room for. Raises PoolBusy."""
         async with self._store.transaction() as transaction:
-            return await rows.take(self._store, transaction, pool, limit)
+            taken = await rows.take(self._store, transaction, pool, limit)
+        if taken is None:
+            raise PoolBusy(pool)
+        return taken
 
     async def mark(self, announced: Sequence[Announcement]) -> None:
         """Say that the broker has them."""

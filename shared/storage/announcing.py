@@ -34,8 +34,11 @@ _is_leaving = sa.and_(
 )  # fmt: skip
 
 _LOCK_POOL = (
-    sa.select(pools.c.paused_at).where(pools.c.name == _pool).with_for_update(key_share=True)
+    sa.select(pools.c.paused_at)
+    .where(pools.c.name == _pool)
+    .with_for_update(key_share=True, skip_locked=True)
 )
+_POOL = sa.select(pools.c.name).where(pools.c.name == _pool)
 _WORKERS = sa.select(workers.c.pools, workers.c.slots).where(workers.c.lost_at.is_(None))
 
 
@@ -133,26 +136,29 @@ _POOLS_WITH_READY = sa.select(pools.c.name).where(
 )
 
 
-async def take(store: Store, transaction: Transaction, pool: str, limit: int) -> list[Announcement]:
+async def take(
+    store: Store, transaction: Transaction, pool: str, limit: int
+) -> list[Announcement] | None:
     """Hold ready runs of a pool for publication, as many as its windows have room for.
 
-    The pool's row is locked, so windows are exact however many relays ask. Principals with
-    the fewest runs in flight go first; within one, priority and then age.
+    The pool's row is locked, so windows are exact however many relays ask; None means that
+    another has it now. Fewer than `limit` means that there are no more. Principals with the
+    fewest runs in flight go first; within one, priority and then age.
     """
-    paused = (await transaction.execute(_LOCK_POOL, {"_pool": pool})).one_or_none()
-    if paused is None or paused.paused_at is not None:
+    locked = (await transaction.execute(_LOCK_POOL, {"_pool": pool})).one_or_none()
+    if locked is None:
+        return None if (await transaction.execute(_POOL, {"_pool": pool})).first() else []
+    if locked.paused_at is not None:
         return []
     now = await store.now(transaction)
     window = await _window(transaction, pool)
     in_flight = await _in_flight(transaction, pool, now)
-    room = min(limit, window - in_flight.total())
-    if room <= 0:
-        return []
-    chosen = await _choose(transaction, pool, now, room=room, window=window, in_flight=in_flight)
-    if chosen:
-        until = after(now, _HOLD_SECONDS)
-        await transaction.execute(_HOLD, {"ids": [a.run_id for a in chosen], "_now": until})
-    return chosen
+    taken: list[Announcement] = []
+    more = True
+    while more and (room := min(limit - len(taken), window - in_flight.total())) > 0:
+        chosen, more = await _choose(transaction, pool, now, room=room, in_flight=in_flight)
+        taken += chosen
+    return taken
 
 
 async def _window(transaction: Transaction, pool: str) -> int:
@@ -169,34 +175,29 @@ async def _in_flight(transaction: Transaction, pool: str, now: Instant) -> Count
 
 
 async def _choose(
-    transaction: Transaction,
-    pool: str,
-    now: Instant,
-    *,
-    room: int,
-    window: int,
-    in_flight: Counter[UUID],
-) -> list[Announcement]:
+    transaction: Transaction, pool: str, now: Instant, *, room: int, in_flight: Counter[UUID]
+) -> tuple[list[Announcement], bool]:
+    """Hold a fair share of each principal's rows; tell whether somebody may have more."""
     ready = await transaction.execute(_SKIP_SCAN, {"pool": pool, "now": now})
-    principals = list(ready.scalars())
-    principals.sort(key=lambda principal: in_flight[principal])
+    principals = sorted(ready.scalars(), key=lambda principal: in_flight[principal])
     principals = principals[: min(room, _PRINCIPALS_A_TAKE)]
+    share, more = max(1, room // max(1, len(principals))), False
     chosen: list[Announcement] = []
     for principal in principals:
-        share = max(1, room // len(principals))
-        asked = {
-            "_pool": pool,
-            "_principal": principal,
-            "_now": now,
-            "_limit": max(0, min(share, window - in_flight[principal])),
-        }
+        asked = {"_pool": pool, "_principal": principal, "_now": now, "_limit": share}
+        rows = (await transaction.execute(_NEXT, asked)).all()
+        more |= len(rows) == share
+        in_flight[principal] += len(rows)
         chosen += [
             Announcement(
                 run_id=row.id, pool=pool, fence=row.fence, announce_count=row.announce_count
             )
-            for row in await transaction.execute(_NEXT, asked)
+            for row in rows
         ]
-    return chosen
+    if chosen:
+        until = after(now, _HOLD_SECONDS)
+        await transaction.execute(_HOLD, {"ids": [a.run_id for a in chosen], "_now": until})
+    return chosen, more
 
 
 async def mark(store: Store, transaction: Transaction, confirmed: Sequence[Announcement]) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from shared.dispatch.relay import BrokerState, Relay
+from shared.dispatch.relay import BrokerState, PoolBusy, Relay
 from shared.domain.errors import Unavailable
 from shared.domain.execution import Announcement
 from shared.ids import RunId, new_id
@@ -134,7 +134,7 @@ async def test_takes_batches_until_nothing_is_left(rows: Rows, bell: Bell) -> No
     relay = Relay(rows, bell, batch_size=2)
     async with running(relay):
         relay.poke(["default"])
-        await rows.until(lambda: len(rows.taken_from) == 4)
+        await rows.until(lambda: len(rows.marked) == 5)
     assert bell.batches == [2, 2, 1]
     assert rows.marked == added
 
@@ -255,3 +255,28 @@ async def test_a_resting_pool_keeps_its_rest_and_holds_nobody_up(rows: Rows, bel
         await bell.awaited.wait()
         bell.come_up()
         await rows.until(lambda: rows.taken_from.count("tired") == 2)
+
+
+async def test_a_pool_that_another_relay_has_is_asked_again(rows: Rows, bell: Bell) -> None:
+    added = rows.add("default", 1)
+    rows.failures["take"] = [PoolBusy(), PoolBusy()]
+    relay = Relay(rows, bell)
+    async with running(relay):
+        relay.poke(["default"])
+        await rows.until(lambda: rows.marked == added)
+    assert rows.taken_from == ["default"] * 3
+
+
+async def test_pokes_in_vain_are_gathered_and_none_is_forgotten(rows: Rows, bell: Bell) -> None:
+    relay = Relay(rows, bell)
+    async with running(relay):
+        relay.poke(["default"])
+        await rows.until(lambda: len(rows.taken_from) == 1)
+        relay.poke(["default"])
+        await rows.until(lambda: len(rows.taken_from) == 2)
+        await asyncio.sleep(0)
+        for _ in range(50):
+            relay.poke(["default"])
+        added = rows.add("default", 1)
+        await rows.until(lambda: rows.marked == added)
+    assert len(rows.taken_from) == 3
