@@ -12,7 +12,7 @@ from shared.domain.execution import Assignment, Claim, Settlement
 from shared.domain.message import Content, Message, plain_text
 from shared.domain.outcome import Failed, GivenBack, Outcome
 from shared.domain.retry import RetryPolicy
-from shared.domain.run import ErrorCode, RunError
+from shared.domain.run import Approval, ErrorCode, RunError
 from shared.ids import spell
 from workers.agents import Troupe
 from workers.agents.base import AgentContext, Defer, NonRetryable, Pause, Progress
@@ -30,6 +30,10 @@ GRACE_SECONDS = 1.0
 
 _REFUSED = RunError(
     code=ErrorCode.INTERNAL_ERROR, message="The answer of the agent could not be stored."
+)
+
+_UNREADABLE = RunError(
+    code=ErrorCode.AGENT_ERROR, message="What the agent raised could not be read."
 )
 
 
@@ -69,15 +73,7 @@ class Attempt:
             attempt=self.claim.attempt,
             correlation_id=self.claim.correlation_id,
         ):
-            ending = await self._end()
-            outcome = decide(
-                ending,
-                claim=self.claim,
-                policy=self._policy,
-                text=self._progress.text,
-                uniform=self._stage.timing.uniform,
-            )
-            self._tell(ending)
+            outcome = self._decide(await self._end())
             self.settling = True
             if outcome:
                 await self._settle(outcome)
@@ -95,9 +91,12 @@ class Attempt:
             return assignment
         self._policy = assignment.agent.retry
         try:
-            return await self._perform(assignment)
+            ending = await self._perform(assignment)
         except NonRetryable as error:
             return error
+        if isinstance(ending, Pause):
+            return _with_earlier(ending, assignment.approvals)
+        return ending
 
     async def _perform(self, assignment: Assignment) -> Ending:
         agent = self._stage.troupe.find(assignment.agent)
@@ -114,6 +113,21 @@ class Attempt:
         self._performance.cancel()
         await asyncio.wait({ended}, timeout=GRACE_SECONDS)
         return self._stop.result() if self._stop.done() else Stop.TIMEOUT
+
+    def _decide(self, ending: Ending) -> Outcome | None:
+        """Decide; what an agent raised is its own code, and asking it for words may raise too."""
+        try:
+            self._tell(ending)
+            return decide(
+                ending,
+                claim=self.claim,
+                policy=self._policy,
+                text=self._progress.text,
+                uniform=self._stage.timing.uniform,
+            )
+        except Exception:
+            log.exception("ending_unreadable", ending=type(ending).__name__)
+            return Failed(error=_UNREADABLE)
 
     async def _race(self, work: Coroutine[Any, Any, T]) -> T | BaseException | Stop:
         task = asyncio.ensure_future(work)
@@ -181,6 +195,13 @@ class Attempt:
             log.info("attempt_failed", error=f"{type(ending).__name__}: {ending}"[:500])
         elif isinstance(ending, Stop):
             log.info("attempt_stopped", why=ending.value)
+
+
+def _with_earlier(pause: Pause, earlier: tuple[Approval, ...]) -> Pause:
+    """Keep what was decided before, or the next attempt would ask for it again."""
+    asked = {approval.call_id for approval in pause.approvals}
+    kept = tuple(approval for approval in earlier if approval.call_id not in asked)
+    return Pause(kept + tuple(pause.approvals))
 
 
 async def _first(

@@ -2,6 +2,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,16 @@ from shared.clock import after
 from shared.domain.agent import AgentKind, AgentLimits
 from shared.domain.errors import Unavailable, ValidationFailed
 from shared.domain.message import Reply
-from shared.domain.outcome import Cancelled, Failed, GivenBack, Outcome, Retrying, Succeeded
+from shared.domain.outcome import (
+    Cancelled,
+    Failed,
+    GivenBack,
+    Outcome,
+    Paused,
+    Retrying,
+    Succeeded,
+)
+from shared.domain.run import Approval
 from tests.unit.workshop import (
     NOON,
     FakeExecution,
@@ -23,6 +33,8 @@ from tests.unit.workshop import (
     within,
 )
 from workers.agents import Troupe
+from workers.agents.base import Defer
+from workers.agents.echo import EchoAgent
 from workers.agents_loop import AgentsLoop
 from workers.attempt import Attempt, Stage
 from workers.ending import Stop
@@ -94,6 +106,36 @@ async def test_what_the_agent_raises_is_retried(stage: Stage, execution: FakeExe
     outcome = await outcome_of(Attempt(a_claim(), stage), execution)
     assert isinstance(outcome, Retrying)
     assert outcome.error.message == "ScriptedFailure: no"
+
+
+async def test_a_second_pause_keeps_what_was_decided_before(
+    stage: Stage, execution: FakeExecution
+) -> None:
+    decided = Approval(call_id="approve_0", tool="pay", arguments=None, approved=True)
+    assignment = an_assignment(script(["approve", "pay"], ["approve", "mail"]))
+    execution.assignment = replace(assignment, approvals=(decided,))
+    outcome = await outcome_of(Attempt(a_claim(), stage), execution)
+    pending = Approval(call_id="approve_1", tool="mail", arguments=None)
+    assert outcome == Paused(approvals=(decided, pending))
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("raised", [Defer(None, "soon"), Unspeakable()])  # type: ignore[arg-type]
+async def test_what_cannot_be_read_fails_the_run_rather_than_the_attempt(
+    stage: Stage, execution: FakeExecution, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    async def run(*_: object) -> Reply:
+        raise raised
+
+    monkeypatch.setattr(EchoAgent, "run", run)
+    execution.assignment = an_assignment("x", an_agent(AgentKind.ECHO))
+    outcome = await outcome_of(Attempt(a_claim(), stage), execution)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.code == "agent_error"
 
 
 async def test_an_unavailable_kind_fails_at_once(stage: Stage, execution: FakeExecution) -> None:
