@@ -11,6 +11,7 @@ from shared.clock import SECOND, Instant, after
 from shared.domain.execution import Announcement
 from shared.domain.run import Dispatch, RunStatus
 from shared.ids import RunId
+from shared.storage.claims import USED_UP
 from shared.storage.schema import pools, runs, workers
 from shared.storage.store import Store, Transaction
 from shared.storage.types import any_of
@@ -102,11 +103,8 @@ _MARK = (
 _RELEASE = runs.update().where(any_of(runs.c.id, "ids"), _is_ready).values(announce_hold_until=None)
 _HAND_BACK = (
     runs.update()
-    .where(
-        runs.c.id == sa.bindparam("_id"),
-        runs.c.dispatch.in_([Dispatch.READY.value, Dispatch.ANNOUNCED.value]),
-    )
-    .values(dispatch=Dispatch.READY, announce_hold_until=_now)
+    .where(runs.c.id == sa.bindparam("_id"), sa.or_(_is_ready, _is_announced))
+    .values(USED_UP | {"announce_hold_until": _now})
     .returning(runs.c.pool)
 )
 # Doubles: a crash heals quickly, an honest backlog is amplified by its logarithm.

@@ -76,13 +76,19 @@ _CLAIM = (
     )
 )
 
+# Its announcement came and led to nothing. The new fence keeps a relay from marking it after
+# this; and as it did come, patience with the broker begins again.
+USED_UP: dict[str, Any] = {
+    "dispatch": Dispatch.READY,
+    "fence": runs.c.fence + 1,
+    "announce_count": 0,
+}
 _HOLD_BACK = (
     runs.update()
     .where(runs.c.id == sa.bindparam("_id"), runs.c.status == RunStatus.QUEUED)
     .values(
-        dispatch=Dispatch.READY,
-        announce_hold_until=sa.bindparam("_until"),
-        wait_cause=sa.bindparam("_cause"),
+        USED_UP
+        | {"announce_hold_until": sa.bindparam("_until"), "wait_cause": sa.bindparam("_cause")}
     )
 )
 

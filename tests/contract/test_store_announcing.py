@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from shared.clock import Instant
 from shared.dispatch.relay import PoolBusy
 from shared.domain.agent import agent_id_of
-from shared.domain.execution import Announcement
+from shared.domain.execution import Announcement, Refusal
 from shared.domain.outcome import GivenBack
 from shared.domain.principal import Principal, Scope
 from shared.domain.requests import NewSession
@@ -180,11 +180,28 @@ async def test_what_was_handed_back_comes_again_after_a_moment(house: House) -> 
     assert await source.take("default", 5) == []
     house.wait(1.1)
     [again] = await source.take("default", 5)
-    assert (again.run_id, again.announce_count) == (run_id, 1)
+    assert (again.run_id, again.announce_count) == (run_id, 0)
     claim = await house.claim(await house.worker(), run_id)
     await house.platform.execution.hand_back(run_id, seconds=1.0)
-    assert await state(house, run_id) == (None, 1)
+    assert await state(house, run_id) == (None, 0)
     await house.answer(claim)
+
+
+async def test_a_mark_that_comes_after_its_announcement_was_used_up_is_too_late(
+    house: House,
+) -> None:
+    source, run_id = Announcing(house.store), await lone_head(house)
+    seen = await source.take("default", 5)
+    await house.platform.execution.hand_back(run_id, seconds=1.0)
+    await source.mark(seen)
+    assert await state(house, run_id) == ("ready", 0)
+    house.wait(1.1)
+    seen = await source.take("default", 5)
+    await house.write(agents.update().values(max_running=0))
+    worker = await house.worker()
+    assert await house.platform.execution.claim(worker, run_id) is Refusal.NOT_NOW
+    await source.mark(seen)
+    assert await state(house, run_id) == ("ready", 0)
 
 
 async def test_a_lost_announcement_is_repeated_with_doubling_patience(house: House) -> None:
