@@ -29,13 +29,13 @@ T = TypeVar("T")
 LONG = bool(os.environ.get("INTURN_TEST_LONG"))  # the sizes and times of the specification
 
 KEY = "a-key-for-the-fleet"
-LEASE, SWEEP = 3.0, 0.4
+LEASE, HEARTBEAT, SWEEP = 3.0, 0.75, 0.4
 GIVE_BACK_SECONDS = LEASE + 2 * SWEEP
 SETTINGS: dict[str, Any] = {
     "BOOTSTRAP_KEY": KEY,
     "SCRIPTED_AGENT": "true",
     "LEASE_SECONDS": LEASE,
-    "HEARTBEAT_SECONDS": 0.75,
+    "HEARTBEAT_SECONDS": HEARTBEAT,
     "SWEEP_SECONDS": SWEEP,
 }
 
