@@ -16,18 +16,15 @@ class Announcing:
 
     async def take(self, pool: str, limit: int) -> list[Announcement]:
         """Hold ready runs of a pool, as many as its windows have room for. Raises PoolBusy."""
-        async with self._store.transaction() as transaction:
-            taken = await rows.take(self._store, transaction, pool, limit)
+        taken = await self._store.write(lambda tx: rows.take(self._store, tx, pool, limit))
         if taken is None:
             raise PoolBusy(pool)
         return taken
 
     async def mark(self, announced: Sequence[Announcement]) -> None:
         """Say that the broker has them."""
-        async with self._store.transaction() as transaction:
-            await rows.mark(self._store, transaction, announced)
+        await self._store.write(lambda tx: rows.mark(self._store, tx, announced))
 
     async def release(self, untaken: Sequence[Announcement]) -> None:
         """Let go of what the broker did not confirm."""
-        async with self._store.transaction() as transaction:
-            await rows.release(transaction, untaken)
+        await self._store.write(lambda tx: rows.release(tx, untaken))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from shared.storage.aiosqlite_once import DRIVER
 from shared.storage.types import dump_json
 
+BEGIN = "BEGIN IMMEDIATE"  # on SQLite: a transaction that reads first must not fail to write
 _READERS = 4
 POOL_SIZE = 12
 
@@ -96,7 +97,7 @@ def _pragmas(connection: Any, *pragmas: str) -> None:  # noqa: ANN401  (DBAPI co
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql(BEGIN)
 
 
 def _postgres(url: URL) -> Engines:

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +23,7 @@ log = structlog.get_logger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Transaction = AsyncConnection
-Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
+Perform = Callable[[Callable[[Transaction], Awaitable[Any]]], Awaitable[Any]]
 
 _STOPPING = Unavailable("The server is shutting down; nothing was stored.", retry_after=2)
 
@@ -96,9 +95,9 @@ class Writer:
 
     MOST_BYTES = 4 * 1024 * 1024
 
-    def __init__(self, lanes: Sequence[Lane[Any, Any]], begin: Begin, *, most: int) -> None:
+    def __init__(self, lanes: Sequence[Lane[Any, Any]], perform: Perform, *, most: int) -> None:
         self._lanes = lanes
-        self._begin = begin
+        self._perform = perform
         self._most = most
         self._woken = asyncio.Event()
         self._stopping = False
@@ -160,8 +159,9 @@ class Writer:
             _refuse(batch, _STOPPING)  # reaches nobody unless this was cancelled
 
     async def _write(self, lane: Lane[Any, Any], batch: list[_Waiting[Any, Any]]) -> Sequence[Any]:
-        async with self._begin() as transaction:
-            return await lane.verb(transaction, [entry.item for entry in batch])
+        items = [entry.item for entry in batch]
+        written: Sequence[Any] = await self._perform(lambda tx: lane.verb(tx, items))
+        return written
 
 
 def _answer(entry: _Waiting[Any, Any], result: object) -> None:

@@ -10,13 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.clock import Instant, wall
 from shared.domain.errors import InturnError
-from shared.storage.engine import Engines, open_engines
+from shared.storage.engine import BEGIN, Engines, open_engines
 from shared.storage.faults import available
 from shared.storage.group_commit import Lane, Writer
 from shared.storage.ownership import owned
+from shared.storage.visits import Work, visit
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+T = TypeVar("T")
 Transaction = AsyncConnection
 
 _LAST_BATCH_SECONDS = 10.0
@@ -68,10 +70,9 @@ class Store:
     def start(self) -> None:
         """Start the writers: one for all verbs on SQLite, one a verb on PostgreSQL."""
         groups = [self._lanes] if self.sqlite else [[lane] for lane in self._lanes]
-        connect = self._engines.reading.connect
-        self._writers = [Writer(lanes, self._begin, most=self._batch_max) for lanes in groups]
+        self._writers = [Writer(lanes, self._write, most=self._batch_max) for lanes in groups]
         self._writers += [
-            Writer([lane], connect, most=self._batch_max) for lane in self._reading_lanes
+            Writer([lane], self._read, most=self._batch_max) for lane in self._reading_lanes
         ]
         self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers]
 
@@ -98,6 +99,14 @@ class Store:
         async with available(), self._begin() as transaction:
             yield transaction
 
+    async def write(self, work: Work[T]) -> T:
+        """Perform `work`, which awaits nothing but its transaction, and commit.
+
+        The quick way for what happens often. Raises Unavailable when the database is away.
+        """
+        async with available():
+            return await self._write(work)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection for single statements. Raises Unavailable like `transaction`."""
@@ -110,6 +119,19 @@ class Store:
             return Instant(wall() + self.offset)
         moment = (await transaction.execute(_POSTGRES_CLOCK)).scalar_one()
         return Instant(moment + self.offset)
+
+    async def _write(self, work: Work[T]) -> T:
+        if self.sqlite:
+            async with self._turn:
+                return await visit(self._engines.writing, work, begin=BEGIN)
+        async with self._engines.writing.begin() as transaction:
+            return await work(transaction)
+
+    async def _read(self, work: Work[T]) -> T:
+        if self.sqlite:
+            return await visit(self._engines.reading, work, begin=None)
+        async with self._engines.reading.connect() as connection:
+            return await work(connection)
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Transaction]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,9 @@ from shared.ids import new_id
 from shared.storage.group_commit import Lane
 from shared.storage.schema import pools, principals
 from shared.storage.store import Store, Transaction
+from shared.storage.visits import Work
 
+T = TypeVar("T")
 POISON, MISSING = 13, 7
 TWICE = new_id()
 
@@ -23,19 +26,24 @@ class Writing:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.begun = 0
         self.entered = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.stuck_in = 0  # the batch with this number never ends
         self.stuck = asyncio.Event()
 
-    async def verb(self, transaction: Transaction, items: Sequence[int]) -> list[int | InturnError]:
-        self.batches.append(list(items))
-        if len(self.batches) == self.stuck_in:
+    async def enter(self) -> None:
+        """Stand between the cutting of a batch and its transaction."""
+        self.begun += 1
+        if self.begun == self.stuck_in:
             self.gate.clear()
             self.stuck.set()
         self.entered.set()
         await self.gate.wait()
+
+    async def verb(self, transaction: Transaction, items: Sequence[int]) -> list[int | InturnError]:
+        self.batches.append(list(items))
         for item in items:
             if item == POISON:
                 row = {"name": "default"}
@@ -52,6 +60,13 @@ async def opened(
 ) -> AsyncIterator[tuple[Store, Lane[int, int], Writing]]:
     store, writing = Store(database, batch_max=most), Writing()
     lane = store.lane("numbers", writing.verb, capacity=capacity, size_of=lambda n: n * 1024)
+    perform = store._write  # noqa: SLF001  (the only place between batch and transaction)
+
+    async def gated(work: Work[T]) -> T:
+        await writing.enter()
+        return await perform(work)
+
+    store._write = gated  # type: ignore[method-assign]  # noqa: SLF001
     store.start()
     try:
         yield store, lane, writing
