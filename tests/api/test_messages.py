@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from shared.bootstrap import Platform
+from shared.domain.errors import NotFound, Unavailable
 from shared.domain.message import Reply, ToolCall
 from shared.domain.outcome import Succeeded
+from shared.domain.run import Run
 from tests.api.caller import Caller
 from tests.api.performer import Performer
 
@@ -81,6 +83,23 @@ async def test_prefer_wait_gives_up_with_202(service: Caller, session: str) -> N
     response = await service.call("POST", f"{session}/messages", {"content": "x"}, Prefer="wait=1")
     assert response.status_code == 202
     assert response.headers["preference-applied"] == "wait=1"
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("away"), NotFound("run")])
+async def test_what_was_accepted_is_202_even_if_waiting_fails(
+    service: Caller,
+    session: str,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Exception,
+) -> None:
+    async def wait(*_: object, **__: object) -> Run:
+        raise trouble
+
+    monkeypatch.setattr(platform.runs, "wait", wait)
+    response = await service.call("POST", f"{session}/messages", {"content": "x"}, Prefer="wait=9")
+    assert response.status_code == 202
+    assert response.json()["run"]["status"] == "queued"
 
 
 async def test_a_cancelled_run_says_why(service: Caller, session: str) -> None:

@@ -1,5 +1,7 @@
 """Messages in, messages out."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -20,6 +22,7 @@ from ingress.dialects.native.wire.receipt import Receipt, from_receipt, run_loca
 from ingress.dialects.native.wire.run_view import from_retrieved
 from ingress.route import StrictRoute
 from shared.domain import requests
+from shared.domain.errors import NotFound, Unavailable
 from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.message import Message as DomainMessage
 from shared.domain.message import Role
@@ -58,7 +61,9 @@ async def _receipt(call: Call, accepted: requests.Accepted) -> Response:
     run, status = accepted.run, 202
     headers = {"Location": run_location(run.id)}
     if seconds := seconds_to_wait(call.headers.getlist("prefer")):
-        run = await call.platform.runs.wait(call.principal, run.id, seconds=seconds)
+        # Accepted is accepted: what goes wrong with the waiting is no reason to post it again.
+        with suppress(NotFound, Unavailable):
+            run = await call.platform.runs.wait(call.principal, run.id, seconds=seconds)
         status = 200 if run.status in _ANSWERED else 202
         headers["Preference-Applied"] = f"wait={seconds}"
     body = from_receipt(accepted.message, run, accepted.cancelled_runs)
