@@ -15,6 +15,8 @@ from shared.storage.store import Store
 
 log = structlog.get_logger(__name__)
 
+_REMOVING_SECONDS = 1.0
+
 
 class Upkeep:
     """The passing of time."""
@@ -53,9 +55,8 @@ class Upkeep:
             expired = await upkeep.expire_waiting(self._store, transaction)
         for session_id in expired:
             self._signals.moved(SessionId(session_id))
-        async with self._store.transaction() as transaction:
-            await upkeep.remove_deleted(transaction)
         await self.due()
+        await self._remove_deleted()
 
     async def give_back_left_behind(self) -> None:
         """Give back every run whose worker is buried; the loss is counted."""
@@ -77,6 +78,13 @@ class Upkeep:
         async with self._store.transaction() as transaction:
             await workers.bury_all(transaction, await self._store.now(transaction))
         await self.give_back_left_behind()
+
+    async def _remove_deleted(self) -> None:
+        """Remove batch after batch, for a while: the beats must be read again in time."""
+        until, more = monotonic() + _REMOVING_SECONDS, True
+        while more and monotonic() < until:
+            async with self._store.transaction() as transaction:
+                more = await upkeep.remove_deleted(transaction)
 
     async def _bury_the_dead(self) -> None:
         async with self._store.reading() as reading:

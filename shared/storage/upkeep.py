@@ -24,7 +24,8 @@ from shared.storage.store import Store, Transaction
 from shared.storage.types import any_of
 
 _DUE_A_ROUND = 500
-_DELETED_A_SWEEP = 200
+_DELETED_AT_ONCE = 200  # sessions, and
+_REMOVED_AT_ONCE = 500  # rows of each table: nobody waits long for the one writer of SQLite
 
 _now = sa.bindparam("_now", type_=sa.BigInteger)
 _DUE = (
@@ -93,30 +94,49 @@ async def expire_waiting(store: Store, transaction: Transaction) -> list[UUID]:
     return list(lines)
 
 
-async def remove_deleted(transaction: Transaction) -> int:
-    """Remove the rows of a few tombstoned sessions in which nothing is live any more."""
+async def remove_deleted(transaction: Transaction) -> bool:
+    """Remove some rows of tombstoned sessions in which nothing is live; tell if there are more."""
     live = sa.exists().where(runs.c.session_id == sessions.c.id, runs.c.settled_at.is_(None))
     gone = (
         sa.select(sessions.c.id)
         .where(sessions.c.deleted_at.is_not(None), ~live)
         .order_by(sessions.c.id)
-        .limit(_DELETED_A_SWEEP)
+        .limit(_DELETED_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     ids = list((await transaction.execute(gone)).scalars())
+    if not ids:
+        return False
+    # Runs before messages: a run that succeeded has its answer for as long as it is there.
+    if await _remove_runs(transaction, ids) or await _remove_messages(transaction, ids):
+        return True
+    await transaction.execute(sessions.delete().where(any_of(sessions.c.id, "ids")), {"ids": ids})
+    return len(ids) == _DELETED_AT_ONCE
+
+
+async def _remove_runs(transaction: Transaction, session_ids: Sequence[UUID]) -> bool:
+    ids = await _some(transaction, runs, session_ids)
     if ids:
-        await _remove(transaction, ids)
-    return len(ids)
+        for table in (run_inputs, run_details, run_events, attempts):
+            rows = table.delete().where(any_of(table.c.run_id, "ids"))
+            await transaction.execute(rows, {"ids": ids})
+        await transaction.execute(runs.delete().where(any_of(runs.c.id, "ids")), {"ids": ids})
+    return len(ids) == _REMOVED_AT_ONCE
 
 
-async def _remove(transaction: Transaction, session_ids: Sequence[UUID]) -> None:
-    bound = {"ids": session_ids}
-    of_sessions = sa.select(runs.c.id).where(any_of(runs.c.session_id, "ids"))
-    for table in (run_inputs, run_details, run_events, attempts):
-        await transaction.execute(table.delete().where(table.c.run_id.in_(of_sessions)), bound)
-    for table in (runs, messages):
-        await transaction.execute(table.delete().where(any_of(table.c.session_id, "ids")), bound)
-    await transaction.execute(sessions.delete().where(any_of(sessions.c.id, "ids")), bound)
+async def _remove_messages(transaction: Transaction, session_ids: Sequence[UUID]) -> bool:
+    ids = await _some(transaction, messages, session_ids)
+    if ids:
+        rows = messages.delete().where(any_of(messages.c.id, "ids"))
+        await transaction.execute(rows, {"ids": ids})
+    return len(ids) == _REMOVED_AT_ONCE
+
+
+async def _some(
+    transaction: Transaction, table: sa.Table, session_ids: Sequence[UUID]
+) -> list[UUID]:
+    query = sa.select(table.c.id).where(any_of(table.c.session_id, "ids")).limit(_REMOVED_AT_ONCE)
+    return list((await transaction.execute(query, {"ids": session_ids})).scalars())
 
 
 async def queued_totals(reading: AsyncConnection) -> dict[PrincipalId, int]:

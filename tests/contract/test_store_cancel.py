@@ -19,7 +19,8 @@ from shared.domain.principal import Principal, Scope
 from shared.domain.requests import MessageFilter, RunFilter, SessionFilter
 from shared.domain.run import Approval, RunError, RunStatus
 from shared.domain.session import SessionStatus
-from shared.storage.schema import metadata, runs, sessions
+from shared.storage import upkeep
+from shared.storage.schema import messages, metadata, runs, sessions
 from tests.platforms import House, a_message
 
 ERROR = RunError(code="x", message="x")
@@ -172,6 +173,21 @@ async def test_the_rows_of_a_deleted_session_go_once_nothing_is_live(house: Hous
         if table.name not in BOOKKEEPING:
             assert await house.count(table) <= 1, table.name
     assert (await house.look(kept)).queue_depth == 1
+
+
+async def test_much_is_removed_in_small_transactions(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_REMOVED_AT_ONCE", 2)
+    session = await house.session()
+    for _ in range(3):
+        await house.post(session)
+    await house.platform.sessions.delete(house.me, session.id)
+    async with house.store.transaction() as transaction:
+        assert await upkeep.remove_deleted(transaction) is True
+    assert [await house.count(each) for each in (runs, messages, sessions)] == [1, 3, 1]
+    await house.platform.upkeep.sweep()
+    assert [await house.count(each) for each in (runs, messages, sessions)] == [0, 0, 0]
 
 
 async def test_who_cancelled_is_remembered(house: House) -> None:
