@@ -174,7 +174,7 @@ def _compose(
         sessions=Sessions(store, signals, agents),
         messages=Messages(store),
         intake=Intake(store, signals, relay, bounds),
-        runs=Runs(store, signals, relay, agents),
+        runs=Runs(store, signals, relay, agents, bounds),
         agents=agents,
         keys=Keys(store),
         execution=execution,

@@ -3,6 +3,7 @@
 from shared.clock import monotonic
 from shared.dispatch.relay import Relay
 from shared.domain.errors import NotFound
+from shared.domain.limits import QueueBounds
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal
 from shared.domain.requests import Decision, RunFilter
@@ -19,11 +20,14 @@ from shared.storage.store import Store
 class Runs:
     """Requests to agents, and what became of them."""
 
-    def __init__(self, store: Store, signals: Signals, relay: Relay, agents: Agents) -> None:
+    def __init__(
+        self, store: Store, signals: Signals, relay: Relay, agents: Agents, bounds: QueueBounds
+    ) -> None:
         self._store = store
         self._signals = signals
         self._relay = relay
         self._agents = agents
+        self._bounds = bounds
 
     async def get(self, principal: Principal, run_id: RunId) -> Run:
         """Read one run. Raises NotFound("run")."""
@@ -70,11 +74,20 @@ class Runs:
         return await self._moved(principal, run_id)
 
     async def retry(self, principal: Principal, run_id: RunId, *, correlation_id: str) -> Run:
-        """Queue a new run for the same messages. Raises NotRetryable."""
+        """Queue a new run for the same messages.
+
+        Raises NotRetryable, SessionEnded, SessionQueueFull.
+        """
         again = RunId(new_id())
         async with self._store.transaction() as transaction:
             await changes.retry(
-                self._store, transaction, principal, run_id, again, correlation_id=correlation_id
+                self._store,
+                transaction,
+                principal,
+                run_id,
+                again,
+                correlation_id=correlation_id,
+                max_queued=self._bounds.per_session,
             )
         return await self._moved(principal, again)
 

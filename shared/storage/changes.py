@@ -6,7 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.clock import Instant
-from shared.domain.errors import NotFound, NotRetryable, NotWaiting, ValidationFailed
+from shared.domain.errors import (
+    NotFound,
+    NotRetryable,
+    NotWaiting,
+    SessionEnded,
+    SessionQueueFull,
+    ValidationFailed,
+)
 from shared.domain.principal import Principal
 from shared.domain.requests import Decision
 from shared.domain.run import Approval, Dispatch, RunEvent, RunStatus, sources
@@ -91,11 +98,17 @@ async def retry(
     new_id: RunId,
     *,
     correlation_id: str,
+    max_queued: int,
 ) -> None:
     """Queue a new run for the same messages at the line's tail; the messages move with it."""
     line, row = await _lock_run(transaction, principal, run_id)
     if row.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
         raise NotRetryable(f"This run is {row.status}; only a failed or cancelled one is retried.")
+    if line.ended_at is not None:
+        raise SessionEnded("This session has ended; create a new one.")
+    if line.queue_depth >= max_queued:
+        detail = f"This session already has {line.queue_depth} queued runs; wait for some to end."
+        raise SessionQueueFull(detail, retry_after=5)
     now = await store.now(transaction)
     line.shift(new_id, None, RunStatus.QUEUED)
     kept = ("session_id", "agent_id", "pool", "priority", "origin", "max_attempts")

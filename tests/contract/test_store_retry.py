@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.errors import NotRetryable
+from shared.domain.errors import NotRetryable, SessionQueueFull
 from shared.domain.message import Reply
 from shared.domain.outcome import Failed
 from shared.domain.paging import Page
@@ -47,6 +47,15 @@ async def test_it_joins_the_end_of_the_line(house: House) -> None:
     listing = await house.platform.runs.list(house.me, RunFilter(session_id=session.id), Page())
     assert [run.id for run in listing.data] == [claim.run_id, ahead.run.id, again.id]
     assert (await house.look(session)).queue_depth == 0
+
+
+async def test_a_full_line_takes_no_retry(house: House) -> None:
+    session, claim = await house.start()
+    await house.settle(claim, FAILED)
+    for _ in range(house.platform.settings.max_queued_per_session):
+        await house.post(session)
+    with pytest.raises(SessionQueueFull):
+        await house.platform.runs.retry(house.me, claim.run_id, correlation_id="c")
 
 
 async def test_a_cancelled_run_may_be_tried_again(house: House) -> None:
