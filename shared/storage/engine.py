@@ -63,7 +63,11 @@ def open_engines(url: str) -> Engines:
 
 def _engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401  (options of SQLAlchemy's)
     return create_async_engine(
-        url, json_serializer=dump_json, json_deserializer=orjson.loads, **options
+        url,
+        json_serializer=dump_json,
+        json_deserializer=orjson.loads,
+        hide_parameters=True,  # an error is logged, and parameters are what people said
+        **options,
     )
 
 

@@ -54,6 +54,7 @@ def _plain(connection: sqlite3.Connection, begin: str | None) -> sa.Engine:
         poolclass=sa.StaticPool,
         json_serializer=dump_json,
         json_deserializer=orjson.loads,
+        hide_parameters=True,
     )
     if begin:
         sa.event.listen(plain, "begin", lambda opened: opened.exec_driver_sql(begin))

@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from shared.domain.errors import NotFound, Overloaded, QueueFull, SessionEnded, SessionQueueFull
 from shared.domain.jsontypes import JsonObject
@@ -182,3 +184,20 @@ async def test_the_inputs_of_a_message_reach_its_run(house: House) -> None:
 
 def test_the_bounds_are_those_of_the_architecture() -> None:
     assert QueueBounds() == QueueBounds(per_session=100, per_principal=100_000, overall=1_000_000)
+
+
+async def test_an_error_of_the_database_does_not_repeat_what_was_said(house: House) -> None:
+    session = await house.session()
+    once, again = at_the_door(house, session), at_the_door(house, session, "a secret")
+    await accept(house, once)
+    again.message_id = once.message_id
+    with pytest.raises(IntegrityError) as error:
+        await accept(house, again)
+    assert "a secret" not in str(error.value)
+
+
+async def test_a_file_in_a_block_counts_for_the_size_of_its_batch(house: House) -> None:
+    item = at_the_door(house, await house.session())
+    files: list[JsonObject] = [{"type": "file", "data": "a" * 5000}, {"type": "text", "text": "b"}]
+    item.new = replace(item.new, content=files)
+    assert house.platform.intake._lane.size_of(item) > 5000  # noqa: SLF001
