@@ -150,6 +150,6 @@ class Overloaded(InturnError):
 
 
 class Unavailable(InturnError):
-    """The database is away; nothing was stored."""
+    """The database is away: nobody knows whether the commit that was on its way arrived."""
 
     code = "unavailable"

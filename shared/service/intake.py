@@ -31,8 +31,8 @@ class Intake:
     async def accept(self, principal: Principal, new: NewMessage) -> Accepted:
         """Return once message and run are committed to disk.
 
-        Raises NotFound, SessionEnded, SessionQueueFull, QueueFull, Overloaded, Unavailable;
-        nothing is stored then.
+        Raises NotFound, SessionEnded, SessionQueueFull, QueueFull, Overloaded, and nothing is
+        stored then; or Unavailable, and nobody knows.
         """
         self._check_totals(principal)
         accepted = await self._lane(

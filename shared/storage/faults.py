@@ -65,5 +65,5 @@ async def available() -> AsyncIterator[None]:
     except (DBAPIError, OSError, PoolTimeout) as error:
         if not passes(error):
             raise
-        detail = "The database does not answer; nothing was stored. Try again."
+        detail = "The database does not answer; a change may have been stored or not. Try again."
         raise Unavailable(detail, retry_after=2) from error

@@ -25,7 +25,9 @@ Result = TypeVar("Result")
 Transaction = AsyncConnection
 Perform = Callable[[Callable[[Transaction], Awaitable[Any]]], Awaitable[Any]]
 
-_STOPPING = Unavailable("The server is shutting down; nothing was stored.", retry_after=2)
+_STOPPING = Unavailable(
+    "The server is shutting down; a change may have been stored or not.", retry_after=2
+)
 
 
 @dataclass(slots=True)
