@@ -33,7 +33,8 @@ class Door:
         """Answer one request."""
         if scope["path"].endswith("/") and scope["path"] != "/":
             scope["path"] = scope["path"][:-1]
-        dialect = next(each for each in self._dialects if each.speaks_for(scope["path"]))
+        spoken = (each for each in self._dialects if each.speaks_for(scope["path"]))
+        dialect = next(spoken, self._dialects[-1])  # `OPTIONS *` names no path at all
         answer = _Answer(scope, send)
         started = monotonic()
         try:

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from starlette.types import Message
 
+from ingress.app import create_app
 from shared.bootstrap import Platform
+from shared.settings import Settings
 from tests.api.caller import Caller, outcome
 
 
@@ -15,6 +18,20 @@ async def test_unknown_routes_are_404_before_anybody_is_asked_who_they_are(
 ) -> None:
     for path in ("/", "/nothing", "/v1", "/v1/", "/v1/nothing", "/v10/sessions", "/docs/x"):
         assert outcome(await http.get(path)) == "404 unknown_route", path
+
+
+async def test_the_asterisk_of_options_is_no_route(settings: Settings, platform: Platform) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "OPTIONS", "path": "*", "headers": [], "query_string": b""}
+    await create_app(settings, platform)(scope, receive, send)
+    assert [message.get("status") for message in sent] == [404, None]
 
 
 async def test_a_wrong_method_is_told_the_right_ones(http: httpx.AsyncClient) -> None:
