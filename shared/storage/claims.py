@@ -22,6 +22,7 @@ from shared.storage.caps import (
     lock_caps,
     read_caps,
 )
+from shared.storage.each import Each
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.schema import runs, workers
 from shared.storage.store import Store, Transaction
@@ -59,21 +60,24 @@ _RUNS = (
     .with_for_update(of=runs)
 )
 
-_CLAIM = (
-    runs.update()
-    .where(runs.c.id == sa.bindparam("_id"))
-    .values(
-        status=RunStatus.RUNNING,
-        dispatch=None,
-        fence=runs.c.fence + 1,
-        attempt=runs.c.attempt + 1,
-        worker_id=sa.bindparam("_worker"),
-        claimed_at=sa.bindparam("_now"),
-        announced_at=sa.func.coalesce(runs.c.announced_at, sa.bindparam("_now")),
-        available_at=None,
-        wait_cause=None,
-        wait_detail=None,
-    )
+_CLAIM = Each(
+    {"_id": runs.c.id, "_worker": runs.c.worker_id, "_now": runs.c.claimed_at},
+    lambda value: (
+        runs.update()
+        .where(runs.c.id == value("_id"))
+        .values(
+            status=RunStatus.RUNNING,
+            dispatch=None,
+            fence=runs.c.fence + 1,
+            attempt=runs.c.attempt + 1,
+            worker_id=value("_worker"),
+            claimed_at=value("_now"),
+            announced_at=sa.func.coalesce(runs.c.announced_at, value("_now")),
+            available_at=None,
+            wait_cause=None,
+            wait_detail=None,
+        )
+    ),
 )
 
 # Its announcement came and led to nothing. The new fence keeps a relay from marking it after
@@ -177,7 +181,7 @@ class _Round:
 
     async def write(self, transaction: Transaction) -> None:
         if self.granted:
-            await transaction.execute(_CLAIM, self.granted)
+            await _CLAIM.execute(transaction, self.granted)
         if self.held_back:
             await transaction.execute(_HOLD_BACK, self.held_back)
 

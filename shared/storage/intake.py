@@ -16,6 +16,7 @@ from shared.domain.requests import Accepted, NewMessage
 from shared.domain.run import Dispatch, Run, RunStatus
 from shared.domain.waiting import explain
 from shared.ids import MessageId, RunId
+from shared.storage.each import insert_each
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.schema import messages, run_details, run_inputs, runs
 from shared.storage.store import Store, Transaction
@@ -58,6 +59,17 @@ _STORED = (
     .join(messages, messages.c.id == run_inputs.c.message_id)
     .where(any_of(runs.c.id, "ids"))
 )
+
+
+_MESSAGE = insert_each(
+    messages, "id", "session_id", "seq", "turn_seq", "run_id", "role", "content", "author_id",
+    "metadata", "correlation_id", "created_at",
+)  # fmt: skip
+_RUN = insert_each(
+    runs, "id", "session_id", "seq", "status", "dispatch", "principal_id", "agent_id", "pool",
+    "priority", "origin", "correlation_id", "max_attempts", "stored_at",
+)  # fmt: skip
+_INPUT = insert_each(run_inputs, "run_id", "message_id")
 
 
 async def accept(
@@ -135,10 +147,10 @@ def _append(intake: Intake, line: Line, now: Instant) -> _Place:
 
 
 async def _insert(transaction: Transaction, fresh: Sequence[tuple[Intake, Line, _Place]]) -> None:
-    await transaction.execute(messages.insert(), [_message_row(*entry) for entry in fresh])
-    await transaction.execute(runs.insert(), [_run_row(*entry) for entry in fresh])
-    await transaction.execute(
-        run_inputs.insert(),
+    await _MESSAGE.execute(transaction, [_message_row(*entry) for entry in fresh])
+    await _RUN.execute(transaction, [_run_row(*entry) for entry in fresh])
+    await _INPUT.execute(
+        transaction,
         [{"run_id": intake.run_id, "message_id": intake.message_id} for intake, _, _ in fresh],
     )
     details = [

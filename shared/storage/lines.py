@@ -14,6 +14,7 @@ from shared.clock import Instant
 from shared.domain.jsontypes import JsonObject
 from shared.domain.run import LIVE, Dispatch, RunStatus
 from shared.ids import AgentId, RunId, SessionId
+from shared.storage.each import Each
 from shared.storage.schema import agents, runs, sessions
 from shared.storage.store import Transaction
 from shared.storage.types import any_of
@@ -102,13 +103,17 @@ _LOCK = (
     .with_for_update(key_share=True, of=sessions)
 )
 
-_SAVE = (
-    sessions.update()
-    .where(sessions.c.id == sa.bindparam("_id"))
-    .values(
-        {name: sa.bindparam(name) for name in _MOVED}
-        | {"version": sessions.c.version + 1, "updated_at": sa.bindparam("_now")}
-    )
+_SAVE = Each(
+    {"_id": sessions.c.id, "_now": sessions.c.updated_at}
+    | {name: sessions.c[name] for name in _MOVED},
+    lambda value: (
+        sessions.update()
+        .where(sessions.c.id == value("_id"))
+        .values(
+            {name: value(name) for name in _MOVED}
+            | {"version": sessions.c.version + 1, "updated_at": value("_now")}
+        )
+    ),
 )
 
 _unfinished = runs.alias("unfinished")
@@ -157,8 +162,8 @@ async def finish(transaction: Transaction, lines: Iterable[Line], now: Instant) 
     moved = [line for line in lines if line.moved]
     if not moved:
         return set()
-    await transaction.execute(
-        _SAVE,
+    await _SAVE.execute(
+        transaction,
         [
             {"_id": line.id, "_now": now} | {name: getattr(line, name) for name in _MOVED}
             for line in moved

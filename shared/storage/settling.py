@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 import sqlalchemy as sa
 
 from shared.clock import SECOND, Instant
 from shared.domain.errors import InturnError
 from shared.domain.execution import Settled, Settlement
 from shared.domain.exits import Exit, Standing, leave, may_end_in
-from shared.domain.message import Role
 from shared.domain.run import Dispatch, RunEvent, RunStatus
 from shared.ids import MessageId, new_id
+from shared.storage.answers import SPEAK, said
+from shared.storage.each import Each, insert_each
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.rows import from_approvals, from_error
-from shared.storage.schema import attempts, messages, run_details, runs
+from shared.storage.schema import attempts, run_details, runs
 from shared.storage.store import Store, Transaction
 from shared.storage.types import AnyRow, any_of
 from shared.storage.upserts import insert_into
@@ -32,15 +32,22 @@ _WRITTEN = (
     "status", "dispatch", "fence", "attempt", "losses", "available_at", "wait_cause",
     "wait_detail", "wait_since", "first_token_at", "settled_at", "output_message_id",
 )  # fmt: skip
-_EXIT = (
-    runs.update()
-    .where(
-        runs.c.id == sa.bindparam("_id"),
-        runs.c.fence == sa.bindparam("_seen"),
-        runs.c.status == RunStatus.RUNNING,
-    )
-    .values({name: sa.bindparam(name) for name in _WRITTEN} | {"worker_id": None})
+_EXIT = Each(
+    {"_id": runs.c.id, "_seen": runs.c.fence} | {name: runs.c[name] for name in _WRITTEN},
+    lambda value: (
+        runs.update()
+        .where(
+            runs.c.id == value("_id"),
+            runs.c.fence == value("_seen"),
+            runs.c.status == RunStatus.RUNNING,
+        )
+        .values({name: value(name) for name in _WRITTEN} | {"worker_id": None})
+    ),
 )
+_RECORD = insert_each(
+    attempts, "run_id", "fence", "number", "worker_id", "claimed_at", "ended_at", "outcome",
+    "error",
+)  # fmt: skip
 
 _DETAILS = ("error", "usage", "reasoning", "approvals", "retrieved_context")
 
@@ -134,9 +141,12 @@ async def _write(
 ) -> None:
     if not leaving:
         return
-    spoken = [row for left in leaving for row in _messages(left, lines[left.row.session_id], now)]
-    if spoken:
-        await transaction.execute(messages.insert(), spoken)
+    spoken = [
+        row
+        for left in leaving
+        for row in said(left.exit, left.row, left.output_id, lines[left.row.session_id], now)
+    ]
+    await SPEAK.execute(transaction, spoken)
     if details := [row for left in leaving if (row := _details(left))]:
         insert = insert_into(transaction, run_details)
         kept = {
@@ -144,62 +154,12 @@ async def _write(
         }
         upsert = insert.on_conflict_do_update(index_elements=["run_id"], set_=kept)
         await transaction.execute(upsert, details)
-    await transaction.execute(attempts.insert(), [_attempt(left, now) for left in leaving])
-    await transaction.execute(_EXIT, [_exit(left, now) for left in leaving])
+    await _RECORD.execute(transaction, [_attempt(left, now) for left in leaving])
+    await _EXIT.execute(transaction, [_exit(left, now) for left in leaving])
     for left in leaving:
         error = from_error(left.exit.error) if left.exit.error else None
         line = lines[left.row.session_id]
         line.shift(left.row.id, RunStatus.RUNNING, left.exit.status, error)
-
-
-def _messages(left: _Leaving, line: Line, now: Instant) -> list[dict[str, Any]]:
-    reply = left.exit.reply
-    if reply is None:
-        return []
-    spoken: list[dict[str, Any]] = [
-        {
-            "id": new_id(),
-            "role": Role.TOOL,
-            "content": call.error or _as_text(call.result),
-            "tool": {
-                "call_id": call.call_id,
-                "name": call.name,
-                "arguments": call.arguments,
-                **({"error": call.error} if call.error else {"result": call.result}),
-            },
-        }
-        for call in reply.tool_calls
-    ]
-    if left.output_id:
-        spoken.append(
-            {
-                "id": left.output_id,
-                "role": Role.ASSISTANT,
-                "content": reply.content,
-                "citations": list(reply.citations) or None,
-                "reasoning": reply.reasoning,
-                "interrupted": left.exit.event is not RunEvent.SUCCEED,
-            }
-        )
-    return [_message(left, line, now, each) for each in spoken]
-
-
-def _message(left: _Leaving, line: Line, now: Instant, said: dict[str, Any]) -> dict[str, Any]:
-    seq, created_at = line.add_message(now)
-    blank = {"tool": None, "citations": None, "reasoning": None, "interrupted": False}
-    place = {
-        "session_id": line.id,
-        "seq": seq,
-        "turn_seq": left.row.seq,
-        "run_id": left.row.id,
-        "correlation_id": left.row.correlation_id,
-        "created_at": created_at,
-    }
-    return blank | place | said
-
-
-def _as_text(result: object) -> str:
-    return result if isinstance(result, str) else orjson.dumps(result).decode()
 
 
 def _details(left: _Leaving) -> dict[str, Any] | None:
