@@ -14,6 +14,7 @@ from shared.ids import RunId
 from shared.storage.claims import USED_UP
 from shared.storage.schema import pools, runs, workers
 from shared.storage.store import Store, Transaction
+from shared.storage.turns import waiting_principals
 from shared.storage.types import any_of
 
 MIN_WINDOW = 100
@@ -52,25 +53,6 @@ def _count(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 
 _IN_FLIGHT = sa.union_all(_count(_is_announced), _count(_is_running), _count(_is_leaving))
-
-
-# Skips from principal to principal along the index, however many rows each has. Who has
-# only rows on hold is left out, or would use up the turn of others.
-_TAKEABLE = """
-  SELECT principal_id FROM runs WHERE dispatch = 'ready' AND pool = :pool
-  AND (announce_hold_until IS NULL OR announce_hold_until <= :now)"""
-_SKIP_SCAN = sa.text(
-    f"""
-    WITH RECURSIVE principal(id) AS (
-      SELECT ({_TAKEABLE} ORDER BY principal_id LIMIT 1)
-      UNION ALL
-      SELECT ({_TAKEABLE} AND principal_id > principal.id ORDER BY principal_id LIMIT 1)
-      FROM principal WHERE principal.id IS NOT NULL
-    )
-    SELECT id FROM principal WHERE id IS NOT NULL LIMIT 1000
-    """
-).columns(id=sa.Uuid)
-
 _NEXT = (
     sa.select(runs.c.id, runs.c.fence, runs.c.announce_count)
     .where(
@@ -176,10 +158,10 @@ async def _choose(
     transaction: Transaction, pool: str, now: Instant, *, room: int, in_flight: Counter[UUID]
 ) -> tuple[list[Announcement], bool]:
     """Hold a fair share of each principal's rows; tell whether somebody may have more."""
-    ready = await transaction.execute(_SKIP_SCAN, {"pool": pool, "now": now})
-    principals = sorted(ready.scalars(), key=lambda principal: in_flight[principal])
-    principals = principals[: min(room, _PRINCIPALS_A_TAKE)]
-    share, more = max(1, room // max(1, len(principals))), False
+    everybody = await waiting_principals(transaction, pool, now)
+    everybody.sort(key=lambda principal: in_flight[principal])
+    principals = everybody[: min(room, _PRINCIPALS_A_TAKE)]
+    share, more = max(1, room // max(1, len(principals))), len(everybody) > len(principals)
     chosen: list[Announcement] = []
     for principal in principals:
         asked = {"_pool": pool, "_principal": principal, "_now": now, "_limit": share}
@@ -195,7 +177,7 @@ async def _choose(
     if chosen:
         until = after(now, _HOLD_SECONDS)
         await transaction.execute(_HOLD, {"ids": [a.run_id for a in chosen], "_now": until})
-    return chosen, more
+    return chosen, more and bool(chosen)
 
 
 async def mark(store: Store, transaction: Transaction, confirmed: Sequence[Announcement]) -> None:
