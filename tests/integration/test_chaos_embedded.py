@@ -46,7 +46,7 @@ async def test_a_kill_amid_500_posts_loses_and_repeats_nothing(tmp_path: Path) -
 
 
 async def test_a_run_that_kills_its_process_fails_alone(tmp_path: Path) -> None:
-    others = 199 if LONG else 24
+    others = 199 if LONG else 15
     async with Fleet(tmp_path) as fleet:
         server = await fleet.up("serve")
         sessions = await fleet.sessions(others + 1)
