@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 from dataclasses import replace
-from uuid import UUID
 
-import pytest
 import sqlalchemy as sa
 
 from shared.clock import Instant
@@ -17,7 +15,6 @@ from shared.domain.principal import Principal, Scope
 from shared.domain.requests import NewSession
 from shared.ids import PrincipalId, RunId, new_id
 from shared.service.announcing import Announcing
-from shared.storage import announcing, turns
 from shared.storage.schema import agents, pools, runs, sessions
 from tests.platforms import House, a_message
 
@@ -101,28 +98,6 @@ async def test_the_window_grows_with_the_slots_of_the_living(house: House) -> No
     await house.worker("narrow", slots=500)
     await house.platform.execution.retire(workers[0])
     assert len(await Announcing(house.store).take("default", 1000)) == 2 * 60
-
-
-async def test_in_a_crowd_everybody_has_a_turn(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turns, "_PRINCIPALS_A_LOOK", 2)
-    crowd = [PrincipalId(UUID(int=number)) for number in range(1, 4)]
-    for principal in crowd:
-        await ready_heads(house, principal, 5)
-    monkeypatch.setattr(turns, "_anywhere", lambda: crowd[-1])
-    [taken] = await Announcing(house.store).take("default", 1)
-    [row] = await house.rows(sa.select(runs).where(runs.c.id == taken.run_id))
-    assert row.principal_id == crowd[-1]
-
-
-async def test_a_take_goes_on_past_its_first_principals(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(announcing, "_PRINCIPALS_A_TAKE", 2)
-    for number in range(1, 6):
-        await ready_heads(house, PrincipalId(UUID(int=number)), 1)
-    assert len(await Announcing(house.store).take("default", 50)) == 5
 
 
 async def test_principals_share_a_take(house: House) -> None:

@@ -1,8 +1,6 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,11 +15,9 @@ from shared.domain.outcome import (
     Failed,
     GivenBack,
     Outcome,
-    Paused,
     Retrying,
     Succeeded,
 )
-from shared.domain.run import Approval
 from tests.unit.workshop import (
     NOON,
     FakeExecution,
@@ -32,41 +28,9 @@ from tests.unit.workshop import (
     eventually,
     within,
 )
-from workers.agents import Troupe
-from workers.agents.base import Defer
-from workers.agents.echo import EchoAgent
 from workers.agents_loop import AgentsLoop
 from workers.attempt import Attempt, Stage
 from workers.ending import Stop
-
-
-@pytest.fixture
-async def agents_loop() -> AsyncIterator[AgentsLoop]:
-    loop = AgentsLoop()
-    loop.start()
-    yield loop
-    loop.stop(5)
-
-
-@pytest.fixture
-def execution() -> FakeExecution:
-    return FakeExecution()
-
-
-@pytest.fixture
-def flight() -> Flight:
-    return Flight()
-
-
-@pytest.fixture
-def stage(execution: FakeExecution, agents_loop: AgentsLoop, flight: Flight) -> Stage:
-    return Stage(
-        execution=execution,
-        agents_loop=agents_loop,
-        troupe=Troupe(scripted=True),
-        run_timeout_seconds=60,
-        timing=flight.timing(),
-    )
 
 
 def script(*steps: list[Any]) -> str:
@@ -106,36 +70,6 @@ async def test_what_the_agent_raises_is_retried(stage: Stage, execution: FakeExe
     outcome = await outcome_of(Attempt(a_claim(), stage), execution)
     assert isinstance(outcome, Retrying)
     assert outcome.error.message == "ScriptedFailure: no"
-
-
-async def test_a_second_pause_keeps_what_was_decided_before(
-    stage: Stage, execution: FakeExecution
-) -> None:
-    decided = Approval(call_id="approve_0", tool="pay", arguments=None, approved=True)
-    assignment = an_assignment(script(["approve", "pay"], ["approve", "mail"]))
-    execution.assignment = replace(assignment, approvals=(decided,))
-    outcome = await outcome_of(Attempt(a_claim(), stage), execution)
-    pending = Approval(call_id="approve_1", tool="mail", arguments=None)
-    assert outcome == Paused(approvals=(decided, pending))
-
-
-class Unspeakable(Exception):
-    def __str__(self) -> str:
-        raise ValueError("no words")
-
-
-@pytest.mark.parametrize("raised", [Defer(None, "soon"), Unspeakable()])  # type: ignore[arg-type]
-async def test_what_cannot_be_read_fails_the_run_rather_than_the_attempt(
-    stage: Stage, execution: FakeExecution, monkeypatch: pytest.MonkeyPatch, raised: Exception
-) -> None:
-    async def run(*_: object) -> Reply:
-        raise raised
-
-    monkeypatch.setattr(EchoAgent, "run", run)
-    execution.assignment = an_assignment("x", an_agent(AgentKind.ECHO))
-    outcome = await outcome_of(Attempt(a_claim(), stage), execution)
-    assert isinstance(outcome, Failed)
-    assert outcome.error.code == "agent_error"
 
 
 async def test_an_unavailable_kind_fails_at_once(stage: Stage, execution: FakeExecution) -> None:
