@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from inturn.client import Client, connect
-from inturn.opened import opened
+from inturn.opened import opened_keys
 from inturn.refused import OwnedElsewhere
 from inturn.start import read_settings
 from shared import ids
-from shared.bootstrap import Platform
 from shared.clock import Instant, iso
 from shared.domain.paging import MAX_LIMIT, Page
 from shared.domain.principal import Key
 from shared.domain.requests import NewKey
 from shared.ids import KeyId
+from shared.service.keys import Keys
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class DirectKeyring:
 
     def create(self, new: NewKey) -> Row:
         """Make a key."""
-        key, secret = self._run(lambda platform: platform.keys.create(new))
+        key, secret = self._run(lambda keys: keys.create(new))
         return {**_row(key), "key": secret}
 
     def list(self) -> list[Row]:
@@ -46,12 +46,12 @@ class DirectKeyring:
 
     def revoke(self, key_id: KeyId) -> None:
         """End a key."""
-        self._run(lambda platform: platform.keys.revoke(key_id))
+        self._run(lambda keys: keys.revoke(key_id))
 
-    def _run(self, verb: Callable[[Platform], Awaitable[T]]) -> T:
+    def _run(self, verb: Callable[[Keys], Awaitable[T]]) -> T:
         async def run() -> T:
-            async with opened(self._settings) as platform:
-                return await verb(platform)
+            async with opened_keys(self._settings) as keys:
+                return await verb(keys)
 
         return asyncio.run(run())
 
@@ -89,11 +89,11 @@ def use(verb: Callable[[Keyring], T]) -> T:
         return verb(ServedKeyring())
 
 
-async def _all(platform: Platform) -> list[Row]:
+async def _all(keys: Keys) -> list[Row]:
     rows: list[Row] = []
     page = Page(limit=MAX_LIMIT)
     while True:
-        listing = await platform.keys.list(page)
+        listing = await keys.list(page)
         rows += map(_row, listing.data)
         if listing.next_cursor is None:
             return rows

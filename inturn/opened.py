@@ -10,10 +10,12 @@ from shared.bootstrap import (
     SchemaBehind,
     migrate_database,
     open_for_reading,
+    open_keys,
     open_platform,
 )
 from shared.domain.errors import InturnError, Unavailable
 from shared.domain.findings import Finding
+from shared.service.keys import Keys
 from shared.settings import Settings
 
 # They refuse a start in words of their own: no such database, no such user, wrong password.
@@ -27,6 +29,15 @@ async def opened(settings: Settings) -> AsyncIterator[Platform]:
         with _sentences(settings):
             platform = await stack.enter_async_context(open_platform(settings))
         yield platform
+
+
+@asynccontextmanager
+async def opened_keys(settings: Settings) -> AsyncIterator[Keys]:
+    """Open the keys alone, for a command that only manages them."""
+    async with AsyncExitStack() as stack:
+        with _sentences(settings):
+            keys = await stack.enter_async_context(open_keys(settings))
+        yield keys
 
 
 async def reach(settings: Settings) -> None:

@@ -108,6 +108,20 @@ async def open_for_reading(settings: Settings) -> AsyncIterator[Operations]:
         await store.close()
 
 
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
+    """Open the database for its keys alone: no agent, run or announcement is touched.
+
+    Raises like `open_platform`.
+    """
+    store = _open_store(settings)
+    try:
+        await _prepare(store)
+        yield Keys(store)
+    finally:
+        await store.close()
+
+
 async def migrate_database(settings: Settings) -> None:
     """Bring the database to this version. Raises like `open_platform`."""
     store = _open_store(settings)

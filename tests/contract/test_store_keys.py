@@ -5,15 +5,17 @@ import hashlib
 
 import pytest
 
+from shared.bootstrap import open_keys
 from shared.clock import SECOND, Instant
 from shared.domain.errors import NotFound, Unauthenticated
 from shared.domain.paging import Page
 from shared.domain.principal import Principal, Scope
 from shared.domain.requests import NewKey
 from shared.ids import KeyId, new_id
+from shared.service.announcing import Announcing
 from shared.service.keys import Keys
 from shared.storage import keys as rows
-from shared.storage.schema import keys
+from shared.storage.schema import agents, keys, runs
 from tests.platforms import ADMIN_KEY, ME, House
 
 ADMIN = NewKey(name="bootstrap", scope=Scope.ADMIN, tenant="default")
@@ -122,3 +124,17 @@ async def test_keys_are_listed_in_pages(house: House) -> None:
     rest = await house.platform.keys.list(Page(limit=3, cursor=first.next_cursor))
     names = [key.name for key in (*first.data, *rest.data)]
     assert names == ["bootstrap", "0", "1", "2", "3"]
+
+
+async def test_who_manages_keys_touches_nothing_else(house: House) -> None:
+    if house.store.sqlite:
+        return  # the house owns it alone
+    run_id = (await house.post(await house.session())).run.id
+    source = Announcing(house.store)
+    await source.mark(await source.take("default", 5))
+    await house.write(agents.update().values(max_running=3))
+    async with open_keys(house.platform.settings) as opened:
+        await opened.create(ANNA)
+    [row] = await house.rows(runs.select().where(runs.c.id == run_id))
+    assert row.dispatch == "announced"
+    assert await house.count(agents, agents.c.max_running != 3) == 0
