@@ -146,7 +146,7 @@ leave = threading.Event()
 async def blocking_agent(ctx: AgentContext) -> str:
     if ctx.content == "block":
         leave.wait(20)
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
     return "never"
 
 
