@@ -158,6 +158,7 @@ class EmbeddedPublisher:
         return confirmed
 
     def _offer(self, announcement: Announcement) -> bool:
+        """Offer it where somebody in this process serves the pool; nobody else could."""
         queue = queue_name(self._namespace, announcement.pool)
-        self._broker.declare_queue(queue)
-        return self._broker.offer(message(announcement.run_id, queue))
+        served = queue in self._broker.queues
+        return served and self._broker.offer(message(announcement.run_id, queue))

@@ -72,3 +72,10 @@ def plain_text(content: Content) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(str(block["text"]) for block in content if block.get("type") == "text")
+
+
+def size_of(content: Content) -> int:
+    """Estimate what it adds to a transaction, in characters; blocks may carry whole files."""
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(str(value)) for block in content for value in block.values())

@@ -15,6 +15,8 @@ from shared.domain.execution import (
     Settled,
     Settlement,
 )
+from shared.domain.exits import text_of
+from shared.domain.message import size_of
 from shared.domain.run import TERMINAL
 from shared.ids import RunId, WorkerId
 from shared.signals import Signals
@@ -39,7 +41,9 @@ class Execution:
         self._claim: Lane[claims.Request, Claim | Refusal] = store.lane(
             "claim", self._claims, head_start=_CLAIM_NEXT
         )
-        self._settle = store.lane("settle", self._settlements, head_start=_SETTLE_FIRST)
+        self._settle = store.lane(
+            "settle", self._settlements, head_start=_SETTLE_FIRST, size_of=_size
+        )
         self._brief = store.lane("brief", self._briefs, reading=True)
 
     async def register(self, worker: NewWorker) -> None:
@@ -121,3 +125,8 @@ class Execution:
         self, reading: Transaction, held: Sequence[Claim]
     ) -> list[Assignment | InturnError]:
         return await assignments.brief(reading, held)
+
+
+def _size(settlement: Settlement) -> int:
+    reply = text_of(settlement.outcome)
+    return size_of(reply.content) if reply else 0

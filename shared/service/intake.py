@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from shared.dispatch.relay import Relay
 from shared.domain.errors import InturnError, Overloaded, QueueFull
 from shared.domain.limits import QueueBounds
+from shared.domain.message import size_of
 from shared.domain.principal import Principal
 from shared.domain.requests import Accepted, NewMessage
 from shared.ids import MessageId, PrincipalId, RunId, new_id
@@ -70,8 +71,4 @@ class Intake:
 
 
 def _size(item: intake.Intake) -> int:
-    """Estimate what it adds to a transaction; blocks may carry whole files."""
-    content = item.new.content
-    if isinstance(content, str):
-        return len(content)
-    return sum(len(str(value)) for block in content for value in block.values())
+    return size_of(item.new.content)

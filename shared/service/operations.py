@@ -28,6 +28,8 @@ class Operations:
                 await health.ping(reading)
         except Unavailable:
             return Readiness(database=Probe(ok=False, state="down"), broker=broker)
+        if not self._store.writing:
+            return Readiness(database=Probe(ok=False, state="not written"), broker=broker)
         latency = round((monotonic() - started) * 1000, 3)
         return Readiness(database=Probe(ok=True, state="up", latency_ms=latency), broker=broker)
 

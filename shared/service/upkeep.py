@@ -6,6 +6,8 @@ import structlog
 
 from shared.clock import monotonic
 from shared.dispatch.relay import Relay
+from shared.domain.errors import Unavailable
+from shared.domain.execution import Settled
 from shared.domain.lease import LeaseWatch
 from shared.ids import SessionId
 from shared.service.execution import Execution
@@ -46,27 +48,37 @@ class Upkeep:
         self._relay.poke(pools)
 
     async def sweep(self) -> None:
-        """Do everything that is not urgent, once."""
-        await self._bury_the_dead()
-        await self.give_back_left_behind()
-        async with self._store.transaction() as transaction:
-            await announcing.forget_lost(self._store, transaction)
-        async with self._store.transaction() as transaction:
-            expired = await upkeep.expire_waiting(self._store, transaction)
-        for session_id in expired:
-            self._signals.moved(SessionId(session_id))
-        await self.due()
-        await self._remove_deleted()
+        """Do everything that is not urgent, once; a chore that fails does not stop the next."""
+        chores = (
+            self._bury_the_dead,
+            self.give_back_left_behind,
+            self._forget_lost,
+            self._expire_waiting,
+            self.due,
+            self._remove_deleted,
+        )
+        for chore in chores:
+            try:
+                await chore()
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("chore_failed", chore=chore.__name__)
 
     async def give_back_left_behind(self) -> None:
         """Give back every run whose worker is buried; the loss is counted."""
         while True:
             async with self._store.reading() as reading:
                 left = await workers.left_behind(reading)
-            await asyncio.gather(*map(self._execution.settle, left))
-            if not left:
-                return
-            log.info("given_back", runs=len(left))
+            settled = await asyncio.gather(
+                *map(self._execution.settle, left), return_exceptions=True
+            )
+            given_back = sum(isinstance(each, Settled) and each.accepted for each in settled)
+            for failure in (each for each in settled if isinstance(each, Exception)):
+                log.error("not_given_back", reason=repr(failure))
+            if not given_back:
+                return  # nothing left, or nothing that another round would move
+            log.info("given_back", runs=given_back)
 
     async def forget_announcements(self) -> None:
         """At boot with an embedded broker: it is empty, whatever the rows say."""
@@ -78,6 +90,16 @@ class Upkeep:
         async with self._store.transaction() as transaction:
             await workers.bury_all(transaction, await self._store.now(transaction))
         await self.give_back_left_behind()
+
+    async def _forget_lost(self) -> None:
+        async with self._store.transaction() as transaction:
+            await announcing.forget_lost(self._store, transaction)
+
+    async def _expire_waiting(self) -> None:
+        async with self._store.transaction() as transaction:
+            expired = await upkeep.expire_waiting(self._store, transaction)
+        for session_id in expired:
+            self._signals.moved(SessionId(session_id))
 
     async def _remove_deleted(self) -> None:
         """Remove batch after batch, for a while: the beats must be read again in time."""

@@ -139,7 +139,10 @@ class Writer:
                 _answer(entry, result)
         except asyncio.CancelledError:
             _refuse(batch, _STOPPING)
-            raise
+            # A driver may cancel itself; only who cancels this task ends it.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            return
         except Exception as error:  # noqa: BLE001  (its callers get it; the writer lives on)
             await self._isolate(lane, batch, error)
             return

@@ -76,6 +76,11 @@ class Store:
         ]
         self._tasks = [asyncio.create_task(writer.run()) for writer in self._writers]
 
+    @property
+    def writing(self) -> bool:
+        """Every writer is at its post."""
+        return not any(task.done() for task in self._tasks)
+
     async def close(self) -> None:
         """Finish what is being written, refuse what waits, close every connection."""
         for writer in self._writers:

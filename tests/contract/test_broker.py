@@ -82,6 +82,7 @@ async def house(request: pytest.FixtureRequest, namespace: str) -> AsyncIterator
     if request.param == "embedded":
         embedded = EmbeddedBroker()
         house = House(embedded, EmbeddedPublisher(embedded, namespace), namespace)
+        embedded.declare_queue(house.queue)
     else:
         house = rabbit_house(request, namespace)
     await house.publisher.start()
@@ -209,8 +210,17 @@ def admitting(house: House) -> Iterator[Admitted]:
 
 async def test_the_embedded_broker_confirms_what_fits() -> None:
     broker = EmbeddedBroker(capacity=2)
+    broker.declare_queue("inturn.default")
     batch = announcements("default", 3)
     assert await EmbeddedPublisher(broker, "inturn").publish(batch) == batch[:2]
+
+
+async def test_the_embedded_broker_takes_nothing_for_a_pool_that_nobody_serves() -> None:
+    broker = EmbeddedBroker()
+    broker.declare_queue("inturn.default")
+    mixed = [*announcements("nobody", 1), *announcements("default", 1)]
+    assert await EmbeddedPublisher(broker, "inturn").publish(mixed) == mixed[1:]
+    assert set(broker.queues) == {"inturn.default"}
 
 
 async def test_rabbitmq_does_not_confirm_what_no_queue_took(

@@ -26,7 +26,7 @@ class Writing:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.begun = 0
+        self.begun = self.cancelled_in = 0
         self.entered = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -36,6 +36,8 @@ class Writing:
     async def enter(self) -> None:
         """Stand between the cutting of a batch and its transaction."""
         self.begun += 1
+        if self.begun == self.cancelled_in:
+            raise asyncio.CancelledError
         if self.begun == self.stuck_in:
             self.gate.clear()
             self.stuck.set()
@@ -191,3 +193,12 @@ async def test_nobody_waits_for_ever_when_a_halved_batch_is_cut_short(database: 
         for task in store._tasks:  # noqa: SLF001  (as `close` does when it has lost patience)
             task.cancel()
         assert all(isinstance(each, Unavailable) for each in await asking)
+
+
+async def test_a_driver_that_cancels_itself_does_not_end_the_writer(database: str) -> None:
+    async with opened(database) as (store, lane, writing):
+        writing.cancelled_in = 1
+        with pytest.raises(Unavailable):
+            await lane(1)
+        assert store.writing
+        assert await lane(2) == 20
