@@ -65,7 +65,11 @@ _NEXT = (
     .limit(sa.bindparam("_limit", type_=sa.Integer))
     .with_for_update(skip_locked=True)
 )
-_HOLD = runs.update().where(any_of(runs.c.id, "ids")).values(announce_hold_until=_now)
+_HOLD = (
+    runs.update()
+    .where(any_of(runs.c.id, "ids"))
+    .values(announce_hold_until=_now, wait_cause=None, wait_detail=None)
+)
 
 _UNMARKED = (
     sa.select(runs.c.id, runs.c.fence, runs.c.announce_count)

@@ -17,9 +17,9 @@ from shared.domain.errors import Unavailable
 
 T = TypeVar("T")
 
-# Connection classes, shutdown, starting up, too many connections, disk full, lock timeouts,
+# Connection classes, shutdown, starting up, too many connections, disk full, timeouts,
 # deadlocks and serialisation failures: the statement was right, the moment was wrong.
-_PASSING_STATES = ("08", "53", "57P", "55P03", "40001", "40P01", "25P03")
+_PASSING_STATES = ("08", "53", "57P", "57014", "55P03", "40001", "40P01", "25P03")
 
 
 def passes(error: BaseException) -> bool:
