@@ -17,7 +17,9 @@ from shared.storage.store import Store, Transaction
 from shared.storage.turns import waiting_principals
 from shared.storage.types import any_of
 
-MIN_WINDOW = 100
+# What may be on its way or running: of a pool, and of one principal in it. A principal's is
+# small, for the broker's queue is in order: who comes next waits for what is in it.
+LEAST_WINDOW, LEAST_OWN_WINDOW = 100, 20
 _HOLD_SECONDS = 10.0
 _PRINCIPALS_A_TAKE = 100
 _PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 15, 300
@@ -135,20 +137,22 @@ async def take(
     if locked.paused_at is not None:
         return []
     now = await store.now(transaction)
-    window = await _window(transaction, pool)
+    window, own = await _windows(transaction, pool)
     in_flight = await _in_flight(transaction, pool, now)
     taken: list[Announcement] = []
     more = True
     while more and (room := min(limit - len(taken), window - in_flight.total())) > 0:
-        chosen, more = await _choose(transaction, pool, now, room=room, in_flight=in_flight)
+        chosen, more = await _choose(
+            transaction, pool, now, room=room, own=own, in_flight=in_flight
+        )
         taken += chosen
     return taken
 
 
-async def _window(transaction: Transaction, pool: str) -> int:
+async def _windows(transaction: Transaction, pool: str) -> tuple[int, int]:
     rows = await transaction.execute(_WORKERS)
     slots: int = sum(row.slots for row in rows if pool in row.pools)
-    return max(MIN_WINDOW, 2 * slots)
+    return max(LEAST_WINDOW, 2 * slots), max(LEAST_OWN_WINDOW, 2 * slots)
 
 
 async def _in_flight(transaction: Transaction, pool: str, now: Instant) -> Counter[UUID]:
@@ -159,16 +163,24 @@ async def _in_flight(transaction: Transaction, pool: str, now: Instant) -> Count
 
 
 async def _choose(
-    transaction: Transaction, pool: str, now: Instant, *, room: int, in_flight: Counter[UUID]
+    transaction: Transaction,
+    pool: str,
+    now: Instant,
+    *,
+    room: int,
+    own: int,
+    in_flight: Counter[UUID],
 ) -> tuple[list[Announcement], bool]:
     """Hold a fair share of each principal's rows; tell whether somebody may have more."""
-    everybody = await waiting_principals(transaction, pool, now)
+    waiting = await waiting_principals(transaction, pool, now)
+    everybody = [principal for principal in waiting if in_flight[principal] < own]
     everybody.sort(key=lambda principal: in_flight[principal])
     principals = everybody[: min(room, _PRINCIPALS_A_TAKE)]
     share, more = max(1, room // max(1, len(principals))), len(everybody) > len(principals)
     chosen: list[Announcement] = []
     for principal in principals:
-        asked = {"_pool": pool, "_principal": principal, "_now": now, "_limit": share}
+        limit = min(share, own - in_flight[principal])
+        asked = {"_pool": pool, "_principal": principal, "_now": now, "_limit": limit}
         rows = (await transaction.execute(_NEXT, asked)).all()
         more |= len(rows) == share
         in_flight[principal] += len(rows)
