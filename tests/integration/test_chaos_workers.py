@@ -31,6 +31,7 @@ class Crew:
     async def at_work(self, count: int, content: str) -> list[Receipt]:
         """Post to as many new sessions, and wait until all of it runs on both workers."""
         await ready(*self.workers)
+        await self.fleet.until(self._both_serve, 20, "both workers serve")
         sessions = await self.fleet.sessions(count)
         receipts = await self.fleet.post_all((session, content) for session in sessions)
         await self.fleet.until_some(count, "status = 'running'", 15)
@@ -39,6 +40,17 @@ class Crew:
         )
         assert workers == 2
         return receipts
+
+    async def _both_serve(self) -> bool:
+        """Post a little, and see whether each of the living has had some of it."""
+        sessions = await self.fleet.sessions(2)
+        await self.fleet.post_all((session, script()) for session in sessions)
+        await self.fleet.settled(15)
+        [(served,)] = await self.fleet.read(
+            "SELECT count(DISTINCT a.worker_id) FROM attempts a "
+            "JOIN workers w ON w.id = a.worker_id WHERE w.lost_at IS NULL"
+        )
+        return bool(served == 2)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

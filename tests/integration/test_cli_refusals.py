@@ -1,5 +1,6 @@
 """What cannot be is one sentence and exit 2, never a traceback."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,9 @@ def test_a_database_that_is_not_there_is_named(tmp_path: Path, postgres_url: str
 
 
 def test_a_database_that_was_not_migrated_says_what_to_do(
-    tmp_path: Path, postgres_url: str
+    tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
-    settings = {"DATABASE_URL": postgres_url, "BROKER_URL": "amqp://127.0.0.1"}
+    settings = {"DATABASE_URL": new_database(), "BROKER_URL": "amqp://127.0.0.1"}
     assert "inturn migrate" in refused(tmp_path, "sweeper", **settings)
 
 
