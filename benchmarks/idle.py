@@ -80,11 +80,13 @@ def _ask(
 
 def _row(way: str, on: str, seconds: list[float]) -> Row:
     p50, p95 = (1000 * percentile(seconds, share) for share in (0.5, 0.95))
+    # Between processes a waiter looks every half second.
+    promised = "embedded" in on
     return Row(
         what=f"idle: {way}, p50",
         on=on,
         measured=f"{p50:.1f} ms",
-        target=f"<= {TARGET_MILLISECONDS:g} ms",
-        met=p50 <= TARGET_MILLISECONDS,
+        target=f"<= {TARGET_MILLISECONDS:g} ms" if promised else "",
+        met=p50 <= TARGET_MILLISECONDS if promised else None,
         beside=f"p95 {p95:.1f} ms, best {1000 * min(seconds):.1f} ms, {len(seconds)} samples",
     )

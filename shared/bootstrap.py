@@ -72,7 +72,7 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
     store = _open_store(settings)
     signals = Signals()
     broker, publisher = _broker(settings)
-    relay = Relay(Announcing(store), publisher)
+    relay = Relay(Announcing(store, certain=settings.embedded), publisher)
     platform = _compose(settings, store, signals, relay, broker, publisher)
     tasks: list[asyncio.Task[None]] = []
     try:

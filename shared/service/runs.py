@@ -9,7 +9,7 @@ from shared.domain.principal import Principal
 from shared.domain.requests import Decision, RunFilter
 from shared.domain.retrieval import RetrievedContext
 from shared.domain.run import TERMINAL, Run, RunStatus
-from shared.ids import RunId, new_id
+from shared.ids import RunId, SessionId, new_id
 from shared.service.agents import Agents
 from shared.signals import Signals
 from shared.storage import changes, sessions
@@ -54,14 +54,21 @@ class Runs:
     async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
         """Read the run once it is terminal or waiting, or when the time is up."""
         deadline = monotonic() + seconds
-        run = await self.get(principal, run_id)
-        with self._signals.subscribe(run.session_id) as subscription:
+        session_id, _ = await self._standing(principal, run_id)
+        with self._signals.subscribe(session_id) as subscription:
             while True:
-                run = await self.get(principal, run_id)
+                _, status = await self._standing(principal, run_id)
                 left = 0.0 if self._signals.released else deadline - monotonic()
-                if run.status in TERMINAL or run.status is RunStatus.WAITING or left <= 0:
-                    return run
+                if status in TERMINAL or status is RunStatus.WAITING or left <= 0:
+                    return await self.get(principal, run_id)
                 await subscription.wait(left)
+
+    async def _standing(self, principal: Principal, run_id: RunId) -> tuple[SessionId, RunStatus]:
+        async with self._store.reading() as reading:
+            found = await rows.standing(reading, principal, run_id)
+        if found is None:
+            raise NotFound("run")
+        return found
 
     async def cancel(self, principal: Principal, run_id: RunId, *, reason: str | None) -> Run:
         """Ask for a run to stop; a terminal one is returned unchanged."""

@@ -32,10 +32,8 @@ _is_announced = runs.c.dispatch == sa.literal_column(f"'{Dispatch.ANNOUNCED}'")
 _is_running = runs.c.status == sa.literal_column(f"'{RunStatus.RUNNING}'")
 _not_held = sa.or_(runs.c.announce_hold_until.is_(None), runs.c.announce_hold_until <= _now)
 # On its way to the broker, not held back by a cap.
-_is_leaving = sa.and_(
-    _is_ready, runs.c.announce_hold_until.is_not(None), runs.c.announce_hold_until > _now,
-    runs.c.wait_cause.is_(None),
-)  # fmt: skip
+_is_held = runs.c.announce_hold_until > _now
+_is_leaving = sa.and_(_is_ready, _is_held, runs.c.wait_cause.is_(None))
 
 _LOCK_POOL = (
     sa.select(pools.c.paused_at)
@@ -201,21 +199,26 @@ async def mark(store: Store, transaction: Transaction, confirmed: Sequence[Annou
 
     A row that somebody is claiming at this moment is skipped: it needs no mark.
     """
-    seen = {a.run_id: (a.fence, a.announce_count) for a in confirmed}
-    rows = await transaction.execute(_UNMARKED, {"ids": list(seen)})
-    same = [row.id for row in rows if seen[row.id] == (row.fence, row.announce_count)]
-    if same:
+    if same := await _unchanged(transaction, confirmed):
         now = await store.now(transaction)
         await transaction.execute(_MARK, {"ids": same, "_now": now})
 
 
 async def release(transaction: Transaction, unconfirmed: Sequence[Announcement]) -> None:
     """Let go of what the broker did not confirm, so that it can be taken again at once."""
-    seen = {a.run_id: (a.fence, a.announce_count) for a in unconfirmed}
-    rows = await transaction.execute(_UNMARKED, {"ids": list(seen)})
-    same = [row.id for row in rows if seen[row.id] == (row.fence, row.announce_count)]
-    if same:
+    if same := await _unchanged(transaction, unconfirmed):
         await transaction.execute(_RELEASE, {"ids": same})
+
+
+async def _unchanged(transaction: Transaction, seen: Sequence[Announcement]) -> list[UUID]:
+    known = {each.run_id: (each.fence, each.announce_count) for each in seen}
+    rows = await transaction.execute(_UNMARKED, {"ids": list(known)})
+    return [row.id for row in rows if known[row.id] == (row.fence, row.announce_count)]
+
+
+async def unmark(transaction: Transaction, untaken: Sequence[Announcement]) -> None:
+    """Make ready again what was marked with its hold, and found no room after all."""
+    await transaction.execute(_FORGET, {"ids": [each.run_id for each in untaken]})
 
 
 async def hand_back(

@@ -75,8 +75,10 @@ def _sqlite(url: URL) -> Engines:
     if not url.database or url.database == ":memory:":
         message = "SQLite needs a file; a database in memory would lose what it accepted"
         raise ValueError(message)
-    writing = _engine(url, pool_size=1, max_overflow=0)
-    reading = _engine(url, pool_size=_READERS, max_overflow=0, isolation_level="AUTOCOMMIT")
+    # A connection comes back committed, rolled back or in autocommit: there is nothing to reset.
+    plain = {"max_overflow": 0, "pool_reset_on_return": None}
+    writing = _engine(url, pool_size=1, **plain)
+    reading = _engine(url, pool_size=_READERS, isolation_level="AUTOCOMMIT", **plain)
     sa.event.listen(writing.sync_engine, "connect", _prepare_writer)
     sa.event.listen(writing.sync_engine, "begin", _begin_immediate)
     sa.event.listen(reading.sync_engine, "connect", _prepare_reader)

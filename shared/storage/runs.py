@@ -10,8 +10,8 @@ from shared.domain.jsontypes import JsonObject
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal
 from shared.domain.requests import RunFilter
-from shared.domain.run import Attempt, Run
-from shared.ids import AgentId, RunId
+from shared.domain.run import Attempt, Run, RunStatus
+from shared.ids import AgentId, RunId, SessionId
 from shared.storage import messages
 from shared.storage.keyset import paged
 from shared.storage.rows import to_attempt, to_run
@@ -37,6 +37,11 @@ _SELECT = (
     .where(sessions.c.deleted_at.is_(None))
 )
 _ONE = _SELECT.where(runs.c.id == sa.bindparam("_id"))
+_STANDING = (
+    sa.select(runs.c.session_id, runs.c.status, sessions.c.tenant, sessions.c.user_id)
+    .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
+    .where(runs.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
+)
 _CONTEXT = sa.select(run_details.c.retrieved_context).where(
     run_details.c.run_id == sa.bindparam("_id")
 )
@@ -46,6 +51,16 @@ _ATTEMPTS = (
     .where(attempts.c.run_id == sa.bindparam("_id"))
     .order_by(attempts.c.fence)
 )
+
+
+async def standing(
+    reading: AsyncConnection, principal: Principal, run_id: RunId
+) -> tuple[SessionId, RunStatus] | None:
+    """Read a run's session and status, and nothing else, if it exists for this caller."""
+    row = (await reading.execute(_STANDING, {"_id": run_id})).one_or_none()
+    if row is None or not principal.sees(row.tenant, row.user_id):
+        return None
+    return SessionId(row.session_id), RunStatus(row.status)
 
 
 async def fetch(
