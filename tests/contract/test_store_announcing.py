@@ -240,15 +240,11 @@ async def test_the_relay_is_told_of_pools_with_ready_runs_only(house: House) -> 
     assert house.said == []
 
 
-async def test_a_certain_broker_needs_no_mark_and_what_it_had_no_room_for_is_ready(
-    house: House,
-) -> None:
+async def test_a_certain_broker_needs_no_mark_and_may_find_no_room(house: House) -> None:
     run_id = await lone_head(house)
     source = Announcing(house.store, certain=True)
     taken = await source.take("default", 5)
-    assert await state(house, run_id) == ("announced", 1)
     await source.mark(taken)
     assert await state(house, run_id) == ("announced", 1)
     await source.release(taken)
-    assert (await state(house, run_id))[0] == "ready"
     assert [each.run_id for each in await source.take("default", 5)] == [run_id]
