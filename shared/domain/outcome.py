@@ -59,7 +59,6 @@ class GivenBack:
     """The worker lets go of the run (drain, reconciliation) or was lost with it."""
 
     lost: bool = False
-    at_once: bool = True
 
 
 Outcome: TypeAlias = Succeeded | Failed | Cancelled | Retrying | Deferred | Paused | GivenBack

@@ -158,21 +158,21 @@ class Run:
     status: RunStatus
     seq: int | None
     message_ids: tuple[MessageId, ...]
-    output: Message | None
-    error: RunError | None
-    attempt: int
+    output: Message | None = None
+    error: RunError | None = None
+    attempt: int = 0
     max_attempts: int
-    usage: JsonObject | None
-    reasoning: str | None
+    usage: JsonObject | None = None
+    reasoning: str | None = None
     correlation_id: str
-    retry_of: RunId | None
+    retry_of: RunId | None = None
     priority: int
-    cancel: Cancel | None
-    waiting_for: Waiting | None
-    approvals: tuple[Approval, ...]
+    cancel: Cancel | None = None
+    waiting_for: Waiting | None = None
+    approvals: tuple[Approval, ...] = ()
     stored_at: Instant
-    announced_at: Instant | None
-    claimed_at: Instant | None
-    first_token_at: Instant | None
-    settled_at: Instant | None
+    announced_at: Instant | None = None
+    claimed_at: Instant | None = None
+    first_token_at: Instant | None = None
+    settled_at: Instant | None = None
     attempts: tuple[Attempt, ...] = ()

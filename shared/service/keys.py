@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from shared.clock import Instant, after, monotonic
+from shared.clock import Instant, monotonic
 from shared.domain.errors import NotFound, Unauthenticated
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import DEFAULT_TENANT, Key, Principal, Scope
@@ -101,4 +101,4 @@ def _digest(secret: str) -> bytes:
 
 
 def _expired(key: Key, now: Instant) -> bool:
-    return key.expires_at is not None and key.expires_at <= after(now, 0)
+    return key.expires_at is not None and key.expires_at <= now

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from shared.clock import Instant
 from shared.domain.errors import InturnError, NotFound, SessionEnded, SessionQueueFull
-from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Message, Role
 from shared.domain.principal import Principal
 from shared.domain.requests import Accepted, NewMessage
@@ -162,7 +161,7 @@ async def _insert(transaction: Transaction, fresh: Sequence[tuple[Intake, Line, 
         await transaction.execute(run_details.insert(), details)
 
 
-def _message_row(intake: Intake, line: Line, place: _Place) -> JsonObject | dict[str, Any]:
+def _message_row(intake: Intake, line: Line, place: _Place) -> dict[str, Any]:
     return {
         "id": intake.message_id,
         "session_id": line.id,
@@ -197,8 +196,12 @@ def _run_row(intake: Intake, line: Line, place: _Place) -> dict[str, Any]:
 
 
 def _receipt(intake: Intake, line: Line, place: _Place) -> Accepted:
+    return Accepted(message=_message(intake, place), run=_run(intake, line, place))
+
+
+def _message(intake: Intake, place: _Place) -> Message:
     new = intake.new
-    message = Message(
+    return Message(
         id=intake.message_id,
         session_id=new.session_id,
         seq=place.message_seq,
@@ -210,7 +213,11 @@ def _receipt(intake: Intake, line: Line, place: _Place) -> Accepted:
         correlation_id=new.correlation_id,
         created_at=place.created_at,
     )
-    run = Run(
+
+
+def _run(intake: Intake, line: Line, place: _Place) -> Run:
+    new = intake.new
+    return Run(
         id=intake.run_id,
         session_id=new.session_id,
         agent_id=line.agent_id,
@@ -219,16 +226,9 @@ def _receipt(intake: Intake, line: Line, place: _Place) -> Accepted:
         status=RunStatus.QUEUED,
         seq=place.run_seq,
         message_ids=(intake.message_id,),
-        output=None,
-        error=None,
-        attempt=0,
         max_attempts=line.max_attempts,
-        usage=None,
-        reasoning=None,
         correlation_id=new.correlation_id,
-        retry_of=None,
         priority=new.priority,
-        cancel=None,
         waiting_for=explain(
             status=RunStatus.QUEUED,
             dispatch=Dispatch.BLOCKED if place.busy else Dispatch.READY,
@@ -238,11 +238,5 @@ def _receipt(intake: Intake, line: Line, place: _Place) -> Accepted:
             busy_with=place.busy_with,
             now=place.stored_at,
         ),
-        approvals=(),
         stored_at=place.stored_at,
-        announced_at=None,
-        claimed_at=None,
-        first_token_at=None,
-        settled_at=None,
     )
-    return Accepted(message=message, run=run)
