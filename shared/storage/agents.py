@@ -29,7 +29,9 @@ async def save(
         new = {"id": spec.id or agent_id_of(spec.name), "created_at": now}
         insert = insert_into(transaction, agents).values(values | new)
         await transaction.execute(
-            insert.on_conflict_do_update(index_elements=["name"], set_=values)
+            insert.on_conflict_do_update(
+                index_elements=["name"], index_where=agents.c.deleted_at.is_(None), set_=values
+            )
         )
     await save_pools(transaction, {spec.pool for spec in specs})
 

@@ -2,10 +2,12 @@
 
 from shared.storage.schema.base import metadata, one_of
 from shared.storage.schema.conversations import messages, sessions
+from shared.storage.schema.outside import deliveries, schedules, webhooks
 from shared.storage.schema.registry import (
     agents,
     idempotency_keys,
     keys,
+    meters,
     pools,
     principals,
     workers,
@@ -15,10 +17,12 @@ from shared.storage.schema.runs import attempts, run_details, run_events, run_in
 __all__ = [
     "agents",
     "attempts",
+    "deliveries",
     "idempotency_keys",
     "keys",
     "messages",
     "metadata",
+    "meters",
     "one_of",
     "pools",
     "principals",
@@ -26,6 +30,8 @@ __all__ = [
     "run_events",
     "run_inputs",
     "runs",
+    "schedules",
     "sessions",
+    "webhooks",
     "workers",
 ]

@@ -21,11 +21,13 @@ sessions = Table(
     Column("state", JsonColumn),
     Column("state_version", sa.BigInteger, nullable=False, server_default="0"),
     Column("correlation_id", sa.Text),
+    Column("continued_from", sa.Uuid),
     # the line, and what the status body shows of it
     Column("version", sa.BigInteger, nullable=False, server_default="1"),
     Column("last_seq", sa.BigInteger, nullable=False, server_default="0"),
     Column("last_message_at", InstantColumn, nullable=False),
     Column("queue_depth", sa.Integer, nullable=False, server_default="0"),
+    Column("scheduled_depth", sa.Integer, nullable=False, server_default="0"),  # not yet in line
     Column("message_count", sa.Integer, nullable=False, server_default="0"),
     Column("active_run_id", sa.Uuid),
     Column("active_run_status", sa.Text),
@@ -40,6 +42,7 @@ sessions = Table(
     Column("expires_at", InstantColumn),
     Column("renewal_count", sa.Integer, nullable=False, server_default="0"),
     Column("warned_at", InstantColumn),
+    Column("expired_at", InstantColumn),
     Column("created_at", InstantColumn, nullable=False),
     Column("updated_at", InstantColumn, nullable=False),
     Column("last_activity_at", InstantColumn, nullable=False),
@@ -49,6 +52,11 @@ sessions = Table(
     sa.CheckConstraint("(active_run_id IS NULL) = (active_run_status IS NULL)", name="active"),
     Index("ix_sessions_owner", "tenant", "user_id", "created_at", "id"),
     Index("ix_sessions_created", "created_at", "id"),
+    partial(
+        "ix_sessions_expiring",
+        "expires_at",
+        where="expires_at IS NOT NULL AND expired_at IS NULL",
+    ),
     partial("ix_sessions_deleted", "deleted_at", where="deleted_at IS NOT NULL"),
     **HOT,
 )

@@ -2,25 +2,36 @@
 
 import sqlalchemy as sa
 
-from shared.storage.schema.base import HOT, Column, Index, Table, metadata
+from shared.storage.schema.base import HOT, Column, Index, Table, metadata, partial
 from shared.storage.types import InstantColumn, JsonColumn
 
 agents = Table(
     "agents",
     metadata,
     Column("id", sa.Uuid, primary_key=True),
-    Column("name", sa.Text, nullable=False, unique=True),
+    Column("name", sa.Text, nullable=False),
     Column("kind", sa.Text, nullable=False),
     Column("pool", sa.Text, nullable=False),
     Column("callable", sa.Text),
+    Column("model", sa.Text),
+    Column("system_prompt", sa.Text),
     Column("settings", JsonColumn, nullable=False),
+    Column("knowledge_bases", JsonColumn),
+    Column("tools", JsonColumn),
     Column("max_running", sa.Integer),
+    Column("runs_per_minute", sa.Integer),
     Column("run_timeout_seconds", sa.Float),
+    Column("max_steps", sa.Integer),
+    Column("max_tokens", sa.Integer),
+    Column("max_cost", sa.Float),
     Column("max_attempts", sa.Integer, nullable=False),
     Column("base_seconds", sa.Float, nullable=False),
     Column("max_seconds", sa.Float, nullable=False),
+    Column("made_by", sa.Text, nullable=False, server_default="file"),  # or `api`
     Column("created_at", InstantColumn, nullable=False),
     Column("updated_at", InstantColumn, nullable=False),
+    Column("deleted_at", InstantColumn),
+    partial("uq_agents_name", "name", where="deleted_at IS NULL", unique=True),
 )
 
 pools = Table(
@@ -36,6 +47,7 @@ principals = Table(
     metadata,
     Column("id", sa.Uuid, primary_key=True),
     Column("max_running", sa.Integer),
+    Column("callback_secret", sa.Text),  # signs what goes to a message's own `callback_url`
 )
 
 workers = Table(
@@ -47,6 +59,8 @@ workers = Table(
     Column("slots", sa.Integer, nullable=False),
     Column("free_slots", sa.Integer, nullable=False),
     Column("beat", sa.BigInteger, nullable=False, server_default="0"),
+    Column("beat_at", InstantColumn),  # for humans: leases compare beats, never clocks
+    Column("run_seconds", JsonColumn),  # pool: how long its runs took here, lately
     Column("started_at", InstantColumn, nullable=False),
     Column("lost_at", InstantColumn),
     **HOT,
@@ -63,11 +77,15 @@ keys = Table(
     Column("tenant", sa.Text, nullable=False),
     Column("user_id", sa.Text),
     Column("rate_limit", sa.Text),
+    Column("max_running", sa.Integer),
+    Column("old_hash", sa.LargeBinary),  # of the secret before the last rotation, and
+    Column("old_until", InstantColumn),  # how long it still passes
     Column("created_at", InstantColumn, nullable=False),
     Column("expires_at", InstantColumn),
     Column("last_used_at", InstantColumn),
     Column("revoked_at", InstantColumn),
     sa.CheckConstraint("scope <> 'user' OR user_id IS NOT NULL", name="user"),
+    partial("uq_keys_old_hash", "old_hash", where="old_hash IS NOT NULL", unique=True),
 )
 
 idempotency_keys = Table(
@@ -78,7 +96,18 @@ idempotency_keys = Table(
     Column("body_hash", sa.LargeBinary, nullable=False),
     Column("status", sa.Integer),
     Column("response", sa.Text),
+    Column("location", sa.Text),
     Column("run_id", sa.Uuid),
     Column("created_at", InstantColumn, nullable=False),
     Index("ix_idempotency_keys_created", "created_at"),
+)
+
+# One row for whatever has a rate: the theoretical arrival time of GCRA, in microseconds.
+meters = Table(
+    "meters",
+    metadata,
+    Column("subject", sa.Text, primary_key=True),
+    Column("arrival_at", InstantColumn, nullable=False),
+    Index("ix_meters_arrival", "arrival_at"),
+    **HOT,
 )

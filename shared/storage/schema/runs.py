@@ -26,6 +26,8 @@ runs = Table(
     Column("retry_of", sa.Uuid),
     Column("on_busy", sa.Text, nullable=False, server_default="enqueue"),
     Column("in_context", sa.Boolean, nullable=False, server_default=sa.true()),
+    Column("options_hash", sa.LargeBinary),  # of a run that others may join: `coalesce`
+    Column("event_count", sa.Integer, nullable=False, server_default="0"),
     # the claim
     Column("fence", sa.BigInteger, nullable=False, server_default="0"),
     Column("attempt", sa.Integer, nullable=False, server_default="0"),
@@ -88,6 +90,11 @@ runs = Table(
     partial("ix_runs_running", "worker_id", where="status = 'running'"),
     partial("ix_runs_running_pool", "pool", "principal_id", where="status = 'running'"),
     partial("ix_runs_waiting", "available_at", where="status = 'waiting'"),
+    partial(
+        "ix_runs_deadline",
+        "deadline_at",
+        where="status = 'queued' AND deadline_at IS NOT NULL",
+    ),
     Index("ix_runs_stored", "stored_at", "id"),
     **HOT,
 )
@@ -102,6 +109,8 @@ run_details = Table(
     Column("reasoning", sa.Text),
     Column("approvals", JsonColumn),
     Column("retrieved_context", JsonColumn),
+    Column("options", JsonColumn),  # reasoning and knowledge bases that were asked for
+    Column("callback_url", sa.Text),
 )
 
 run_inputs = Table(
@@ -136,4 +145,9 @@ run_events = Table(
     Column("data", JsonColumn, nullable=False),
     Column("at", InstantColumn, nullable=False),
     Index("ix_run_events_session", "session_id", "run_seq", "number"),
+    partial(
+        "ix_run_events_deltas",
+        "at",
+        where="type IN ('message.delta', 'reasoning.delta')",
+    ),
 )
