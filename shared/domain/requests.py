@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 from shared.clock import Instant
+from shared.domain.idempotency import Answer
 from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Content, Message, Role
 from shared.domain.principal import Scope
-from shared.domain.run import Run, RunStatus
+from shared.domain.rates import Allowance
+from shared.domain.run import OnBusy, Run, RunStatus
 from shared.domain.session import SessionStatus
 from shared.ids import RunId, SessionId
 
@@ -46,16 +48,34 @@ class NewMessage:
     metadata: JsonObject = field(default_factory=dict)
     inputs: JsonObject = field(default_factory=dict)
     priority: int = 0
+    on_busy: OnBusy = OnBusy.ENQUEUE
+    not_before: Instant | None = None
+    deadline: Instant | None = None
+    options: JsonObject = field(default_factory=dict)  # reasoning, knowledge_bases
+    callback_url: str | None = None
     origin: str = "native"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The receipt: both are committed to disk."""
+    """The receipt: both are committed to disk.
+
+    `cancelled_runs` made room for it; of these `told_runs` are still with a worker, who has
+    to be told. `allowances` are what is left of the rates it was charged to.
+    """
 
     message: Message
     run: Run
     cancelled_runs: tuple[RunId, ...] = ()
+    told_runs: tuple[RunId, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """The first answer to the same idempotency key; nothing was stored this time."""
+
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

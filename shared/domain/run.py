@@ -75,6 +75,16 @@ class Dispatch(StrEnum):
     ANNOUNCED = "announced"  # the broker has confirmed it
 
 
+class OnBusy(StrEnum):
+    """What a new message does about a line that is not empty."""
+
+    ENQUEUE = "enqueue"
+    REJECT = "reject"
+    INTERRUPT = "interrupt"
+    ROLLBACK = "rollback"
+    COALESCE = "coalesce"
+
+
 class ErrorCode(StrEnum):
     """Why a run failed."""
 

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 
 from shared.dispatch.relay import Relay
 from shared.domain.errors import InturnError, Overloaded, QueueFull
+from shared.domain.idempotency import Idempotency
 from shared.domain.limits import QueueBounds
 from shared.domain.message import size_of
 from shared.domain.principal import Principal
+from shared.domain.rates import Meter
 from shared.domain.requests import Accepted, NewMessage
 from shared.ids import MessageId, PrincipalId, RunId, new_id
 from shared.signals import Signals
 from shared.storage import intake, upkeep
+from shared.storage.group_commit import Lane
+from shared.storage.intake import Taken
 from shared.storage.store import Store, Transaction
 
 _WAITING_AT_MOST = 10_000
@@ -27,29 +31,66 @@ class Intake:
         self._bounds = bounds
         self._queued: Counter[PrincipalId] = Counter()
         self._queued_by_all = 0
-        self._lane = store.lane("intake", self._accept, capacity=_WAITING_AT_MOST, size_of=_size)
+        self._lane: Lane[intake.Intake, Taken] = store.lane(
+            "intake", self._accept, capacity=_WAITING_AT_MOST, size_of=_size
+        )
 
-    async def accept(self, principal: Principal, new: NewMessage) -> Accepted:
+    async def accept(
+        self, principal: Principal, new: NewMessage, *, meters: tuple[Meter, ...] = ()
+    ) -> Accepted:
         """Return once message and run are committed to disk.
 
-        Raises NotFound, SessionEnded, SessionQueueFull, QueueFull, Overloaded, and nothing is
-        stored then; or Unavailable, and nobody knows.
+        Raises NotFound, SessionEnded, SessionBusy, SessionQueueFull, RateLimited, QueueFull,
+        Overloaded, and nothing is stored then; or Unavailable, and nobody knows.
         """
+        taken = await self._take(principal, new, meters, None)
+        assert isinstance(taken, Accepted)  # noqa: S101  (only a key is ever answered again)
+        return taken
+
+    async def accept_once(
+        self,
+        principal: Principal,
+        new: NewMessage,
+        idempotency: Idempotency[Accepted],
+        *,
+        meters: tuple[Meter, ...] = (),
+    ) -> Taken:
+        """Accept, or return what the same key was answered first.
+
+        Raises like `accept`, and IdempotencyKeyReused.
+        """
+        return await self._take(principal, new, meters, idempotency)
+
+    async def _take(
+        self,
+        principal: Principal,
+        new: NewMessage,
+        meters: tuple[Meter, ...],
+        idempotency: Idempotency[Accepted] | None,
+    ) -> Taken:
         self._check_totals(principal)
-        accepted = await self._lane(
+        taken = await self._lane(
             intake.Intake(
                 principal=principal,
                 new=new,
                 message_id=MessageId(new_id()),
                 run_id=RunId(new_id()),
                 max_queued=self._bounds.per_session,
+                meters=meters,
+                idempotency=idempotency,
             )
         )
+        if isinstance(taken, Accepted):
+            self._note(principal, taken)
+        return taken
+
+    def _note(self, principal: Principal, accepted: Accepted) -> None:
         self._queued[principal.id] += 1
         self._queued_by_all += 1
         self._relay.poke([accepted.run.pool])
-        self._signals.moved(new.session_id)
-        return accepted
+        for run_id in accepted.told_runs:
+            self._signals.cancel_requested(run_id)
+        self._signals.moved(accepted.run.session_id)
 
     async def refresh_totals(self) -> None:
         """Count what is queued; until the next count, own accepts are added to it."""
@@ -66,7 +107,7 @@ class Intake:
 
     async def _accept(
         self, transaction: Transaction, intakes: Sequence[intake.Intake]
-    ) -> list[Accepted | InturnError]:
+    ) -> list[Taken | InturnError]:
         return await intake.accept(self._store, transaction, intakes)
 
 
