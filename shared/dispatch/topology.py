@@ -6,7 +6,6 @@ a second declaration that differs in a single argument. All of it works on 3.10 
 
 from dramatiq import Message
 from dramatiq.common import xq_name
-from pika import URLParameters
 
 from shared.ids import RunId, spell
 
@@ -66,21 +65,3 @@ def message(run_id: RunId, queue: str) -> Message[None]:
 def encode(run_id: RunId, queue: str) -> bytes:
     """Make the body that dramatiq's consumers read."""
     return message(run_id, queue).encode()
-
-
-def addresses(url: str) -> list[URLParameters]:
-    """Read one or more AMQP URLs, separated by `;`.
-
-    A dead or blocking peer must be noticed soon, and pika's own defaults are far too patient:
-    both settings hold unless a URL names its own.
-    """
-    return [_address(each) for each in url.split(";")]
-
-
-def _address(url: str) -> URLParameters:
-    address = URLParameters(url)
-    if address.heartbeat is None:
-        address.heartbeat = 15
-    if address.blocked_connection_timeout is None:
-        address.blocked_connection_timeout = 30
-    return address

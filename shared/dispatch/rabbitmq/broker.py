@@ -4,8 +4,9 @@ from dramatiq import Message
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from pika.adapters.blocking_connection import BlockingConnection
 
+from shared.amqp import addresses
 from shared.dispatch.rabbitmq.consumer import RabbitConsumer
-from shared.dispatch.topology import addresses, declarations
+from shared.dispatch.topology import declarations
 
 
 class InturnRabbitmqBroker(RabbitmqBroker):

@@ -5,27 +5,17 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import cycle
 
-import structlog
-from pika import URLParameters
 from pika.exceptions import AMQPError
 
-from shared.clock import monotonic
-from shared.dispatch.rabbitmq.channel import ChannelLost, ConfirmChannel
+from shared.amqp import PATIENCE, LinkLost, addresses, keep_open
+from shared.dispatch.rabbitmq.channel import ConfirmChannel
 from shared.dispatch.rabbitmq.window import Fate
 from shared.dispatch.relay import BrokerState
-from shared.dispatch.topology import addresses, encode, queue_name
+from shared.dispatch.topology import encode, queue_name
 from shared.domain.execution import Announcement
-from shared.domain.retry import RetryPolicy, backoff
+from shared.domain.retry import RetryPolicy
 from shared.telemetry import ANNOUNCED
-
-log = structlog.get_logger(__name__)
-
-_PATIENCE = RetryPolicy(base_seconds=0.2, max_seconds=5.0)
-_OPENING_SECONDS = 30.0
-_CLOSING_SECONDS = 2.0
-_STEADY_SECONDS = 10.0  # a connection that lasted this long starts the backoff afresh
 
 Sent = list[tuple[Announcement, asyncio.Future[Fate]]]
 
@@ -39,7 +29,7 @@ class RabbitPublisher:
         namespace: str,
         *,
         confirm_seconds: float = 10.0,
-        patience: RetryPolicy = _PATIENCE,
+        patience: RetryPolicy = PATIENCE,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._addresses = addresses(url)
@@ -86,7 +76,7 @@ class RabbitPublisher:
                     await asyncio.gather(*(fate for _, fate in sent))
             except TimeoutError:
                 channel.drop(f"no confirm for {self._confirm_seconds} s")
-            except (AMQPError, ChannelLost) as error:
+            except (AMQPError, LinkLost) as error:
                 channel.drop(repr(error))
         return _confirmed(batch, sent)
 
@@ -102,37 +92,23 @@ class RabbitPublisher:
             sent.append((announcement, channel.publish(queue, encode(announcement.run_id, queue))))
 
     async def _keep_open(self) -> None:
-        setbacks = 0
-        for address in cycle(self._addresses):
-            began = monotonic()
-            reason = await self._hold(address)
-            setbacks = 1 if monotonic() - began > _STEADY_SECONDS else setbacks + 1
-            seconds = backoff(self._patience, setbacks, self._uniform)
-            log.warning("broker_down", host=address.host, reason=reason, retry_seconds=seconds)
-            await asyncio.sleep(seconds)
+        await keep_open(
+            self._addresses,
+            lambda address: ConfirmChannel(address, self._notice),
+            self._use,
+            what="announcements",
+            patience=self._patience,
+            uniform=self._uniform,
+        )
 
-    async def _hold(self, address: URLParameters) -> str:
-        """Keep one connection until it is lost, and return why it was."""
-        channel = ConfirmChannel(address, self._notice)
+    async def _use(self, channel: ConfirmChannel) -> None:
+        self._channel = channel
+        self._notice()
         try:
-            async with asyncio.timeout(_OPENING_SECONDS):
-                await channel.opened()
-            self._channel = channel
-            self._notice()
-            log.info("broker_up", host=address.host)
             await asyncio.wait({channel.lost})
-            return channel.lost.result()
-        except ChannelLost as error:
-            return str(error)
-        except TimeoutError:
-            return f"not open after {_OPENING_SECONDS} s"
-        except Exception as error:
-            log.exception("broker_connection_failed")
-            return repr(error)
         finally:
             self._channel = None
             self._notice()
-            await channel.close(_CLOSING_SECONDS)
 
     def _notice(self) -> None:
         if self.state is BrokerState.UP:
