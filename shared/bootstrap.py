@@ -29,10 +29,10 @@ from shared.service.runs import Runs
 from shared.service.sessions import Sessions
 from shared.service.upkeep import Upkeep
 from shared.settings import Settings
-from shared.signals import Signals, VersionPoller
+from shared.signals import Position, Signals, VersionPoller
 from shared.storage.migrate import SchemaBehind, check, migrate
 from shared.storage.ownership import AlreadyOwned
-from shared.storage.sessions import versions
+from shared.storage.sessions import positions
 from shared.storage.store import Store
 
 __all__ = ["AlreadyOwned", "Platform", "SchemaBehind", "open_platform"]
@@ -198,11 +198,11 @@ def _compose(
 
 
 def _background(platform: Platform, store: Store) -> list[Coroutine[None, None, None]]:
-    async def versions_of(ids: Collection[SessionId]) -> dict[SessionId, int]:
+    async def positions_of(ids: Collection[SessionId]) -> dict[SessionId, Position]:
         async with store.reading() as reading:
-            return await versions(reading, ids)
+            return await positions(reading, ids)
 
-    poller = VersionPoller(platform.signals, versions_of, _POLL_SECONDS)
+    poller = VersionPoller(platform.signals, positions_of, _POLL_SECONDS)
     refresh = _every(platform.settings.sweep_seconds, platform.intake.refresh_totals)
     return [platform.relay.run(), poller.run(), refresh]
 

@@ -1,6 +1,6 @@
 """Transient hints that something moved. Never the truth: a waiter reads SQL after every one."""
 
-from shared.signals.local import Signals, Subscription
+from shared.signals.local import Position, Signals, Subscription
 from shared.signals.poller import VersionPoller
 
-__all__ = ["Signals", "Subscription", "VersionPoller"]
+__all__ = ["Position", "Signals", "Subscription", "VersionPoller"]

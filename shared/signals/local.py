@@ -12,13 +12,17 @@ log = structlog.get_logger(__name__)
 
 CancelListener = Callable[[RunId], None]
 
+# A session's version, and how many events its live run has: who reads no events ignores these.
+Position = tuple[int, int]
+
 
 class Subscription:
     """One waiter's interest in one session: subscribe, then read, then wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, events: bool = False) -> None:
+        self.events = events
         self._moved = asyncio.Event()
-        self._seen: int | None = None
+        self._seen: Position | None = None
 
     async def wait(self, seconds: float) -> bool:
         """Tell whether the session moved since the subscription, or since the last true answer."""
@@ -32,16 +36,18 @@ class Subscription:
 
     def saw(self, version: int) -> None:
         """Remember the version the waiter has read: only a newer one wakes it through polling."""
-        self._seen = version
+        self._seen = (version, 0)
 
     def wake(self) -> None:
         """Let the waiter read again."""
         self._moved.set()
 
-    def compare(self, version: int | None) -> None:
-        """Wake the waiter for a version it has not seen; null means that the session is gone."""
-        if version is None or self._seen is None or version > self._seen:
-            self._seen = version
+    def compare(self, position: Position | None) -> None:
+        """Wake the waiter for a position it has not seen; null means that the session is gone."""
+        if position is not None and not self.events:
+            position = (position[0], 0)
+        if position is None or self._seen is None or position > self._seen:
+            self._seen = position
             self.wake()
 
 
@@ -63,10 +69,16 @@ class Signals:
         for subscription in self._subscriptions.get(session_id, ()):
             subscription.wake()
 
+    def spoke(self, session_id: SessionId) -> None:
+        """Wake whoever reads this session's events: there are more, and nothing else moved."""
+        for subscription in self._subscriptions.get(session_id, ()):
+            if subscription.events:
+                subscription.wake()
+
     @contextmanager
-    def subscribe(self, session_id: SessionId) -> Iterator[Subscription]:
-        """Listen for a session while the block lasts."""
-        subscription = Subscription()
+    def subscribe(self, session_id: SessionId, *, events: bool = False) -> Iterator[Subscription]:
+        """Listen for a session while the block lasts; with `events`, for what its runs say too."""
+        subscription = Subscription(events=events)
         waiters = self._subscriptions.setdefault(session_id, set())
         waiters.add(subscription)
         try:
@@ -76,11 +88,13 @@ class Signals:
             if not waiters:
                 self._subscriptions.pop(session_id, None)
 
-    def compare(self, asked: Collection[SessionId], versions: Mapping[SessionId, int]) -> None:
-        """Wake the waiters of those sessions whose version they have not seen."""
+    def compare(
+        self, asked: Collection[SessionId], positions: Mapping[SessionId, Position]
+    ) -> None:
+        """Wake the waiters of those sessions whose position they have not seen."""
         for session_id in asked:
             for subscription in self._subscriptions.get(session_id, ()):
-                subscription.compare(versions.get(session_id))
+                subscription.compare(positions.get(session_id))
 
     def release(self) -> None:
         """Wake every waiter for good: this process is leaving, and they answer with what is."""

@@ -7,11 +7,11 @@ import structlog
 
 from shared.domain.errors import Unavailable
 from shared.ids import SessionId
-from shared.signals.local import Signals
+from shared.signals.local import Position, Signals
 
 log = structlog.get_logger(__name__)
 
-Versions = Callable[[Collection[SessionId]], Awaitable[dict[SessionId, int]]]
+Versions = Callable[[Collection[SessionId]], Awaitable[dict[SessionId, Position]]]
 
 
 class VersionPoller:

@@ -17,7 +17,7 @@ from shared.domain.session import Session, SessionStatus
 from shared.ids import AgentId, SessionId
 from shared.storage.keyset import paged
 from shared.storage.rows import to_session
-from shared.storage.schema import agents, sessions
+from shared.storage.schema import agents, runs, sessions
 from shared.storage.store import Transaction
 from shared.storage.types import any_of
 
@@ -27,7 +27,11 @@ SELECT = (
     .where(sessions.c.deleted_at.is_(None))
 )
 _ONE = SELECT.where(sessions.c.id == sa.bindparam("_id"))
-_VERSIONS = sa.select(sessions.c.id, sessions.c.version).where(any_of(sessions.c.id, "ids"))
+_POSITIONS = (
+    sa.select(sessions.c.id, sessions.c.version, runs.c.event_count)
+    .outerjoin_from(sessions, runs, runs.c.id == sessions.c.active_run_id)
+    .where(any_of(sessions.c.id, "ids"))
+)
 
 
 def visible(principal: Principal) -> list[sa.ColumnElement[bool]]:
@@ -81,10 +85,12 @@ async def fetch(
     return to_session(row)
 
 
-async def versions(reading: AsyncConnection, ids: Collection[UUID]) -> dict[SessionId, int]:
-    """Read the versions of many sessions in one query."""
-    rows = await reading.execute(_VERSIONS, {"ids": ids})
-    return {SessionId(row.id): row.version for row in rows}
+async def positions(
+    reading: AsyncConnection, ids: Collection[UUID]
+) -> dict[SessionId, tuple[int, int]]:
+    """Read many sessions' versions, each with the number of its live run's events, at once."""
+    rows = await reading.execute(_POSITIONS, {"ids": ids})
+    return {SessionId(row.id): (row.version, row.event_count or 0) for row in rows}
 
 
 async def page(

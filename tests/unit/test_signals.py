@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.errors import Unavailable
 from shared.ids import RunId, SessionId, new_id
-from shared.signals import Signals, VersionPoller
+from shared.signals import Position, Signals, VersionPoller
 
 
 def session() -> SessionId:
@@ -49,6 +49,20 @@ async def test_each_signal_is_told_once(signals: Signals) -> None:
         assert not await subscription.wait(0)
 
 
+async def test_what_a_run_says_wakes_only_who_reads_events(signals: Signals) -> None:
+    session_id = session()
+    with (
+        signals.subscribe(session_id) as poller,
+        signals.subscribe(session_id, events=True) as stream,
+    ):
+        signals.spoke(session_id)
+        assert await stream.wait(0)
+        assert not await poller.wait(0)
+        signals.moved(session_id)
+        assert await stream.wait(0)
+        assert await poller.wait(0)
+
+
 async def test_only_sessions_somebody_waits_for_are_watched(signals: Signals) -> None:
     session_id = session()
     signals.moved(session_id)
@@ -77,11 +91,13 @@ class Versions:
 
     def __init__(self) -> None:
         self.stored: dict[SessionId, int] = {}
+        self.events = 0
         self.asked: list[set[SessionId]] = []
 
-    async def __call__(self, session_ids: Collection[SessionId]) -> dict[SessionId, int]:
+    async def __call__(self, session_ids: Collection[SessionId]) -> dict[SessionId, Position]:
         self.asked.append(set(session_ids))
-        return {each: self.stored[each] for each in session_ids if each in self.stored}
+        known = (each for each in session_ids if each in self.stored)
+        return {each: (self.stored[each], self.events) for each in known}
 
 
 @pytest.fixture
@@ -122,6 +138,29 @@ async def test_polling_wakes_only_for_a_version_not_seen(
         assert not await subscription.wait(0)
 
 
+async def test_polling_tells_of_events_to_who_reads_them(
+    signals: Signals, versions: Versions
+) -> None:
+    session_id = session()
+    versions.stored[session_id] = 7
+    poller = VersionPoller(signals, versions)
+    with (
+        signals.subscribe(session_id) as plain,
+        signals.subscribe(session_id, events=True) as stream,
+    ):
+        await poller.poll()
+        assert await plain.wait(0)
+        assert await stream.wait(0)
+        versions.events += 1
+        await poller.poll()
+        assert await stream.wait(0)
+        assert not await plain.wait(0)
+        versions.stored[session_id], versions.events = 8, 0
+        await poller.poll()
+        assert await stream.wait(0)
+        assert await plain.wait(0)
+
+
 async def test_a_waiter_that_has_seen_nothing_and_one_of_a_gone_session_are_woken(
     signals: Signals, versions: Versions
 ) -> None:
@@ -142,10 +181,10 @@ async def test_nobody_waiting_costs_no_query(signals: Signals, versions: Version
 @pytest.mark.parametrize("failure", [Unavailable("away"), RuntimeError("a bug")])
 async def test_polling_survives_a_query_that_fails(signals: Signals, failure: Exception) -> None:
     session_id = session()
-    answers: list[Exception | dict[SessionId, int]] = [failure, {session_id: 1}]
+    answers: list[Exception | dict[SessionId, Position]] = [failure, {session_id: (1, 0)}]
 
-    async def versions(_: Collection[SessionId]) -> dict[SessionId, int]:
-        answer = answers.pop(0) if answers else {session_id: 1}
+    async def versions(_: Collection[SessionId]) -> dict[SessionId, Position]:
+        answer = answers.pop(0) if answers else {session_id: (1, 0)}
         if isinstance(answer, Exception):
             raise answer
         return answer
