@@ -15,7 +15,6 @@ from ingress.dialects.native.wire.message import (
     MessagesQuery,
     NewMessage,
     TracedMessages,
-    from_message,
 )
 from ingress.dialects.native.wire.paging import BY_SEQ, ListOf, from_listing
 from ingress.dialects.native.wire.receipt import Receipt, from_receipt, run_location
@@ -27,6 +26,7 @@ from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.message import Message as DomainMessage
 from shared.domain.message import Role
 from shared.domain.paging import Listing
+from shared.domain.printed import from_message
 from shared.domain.run import TERMINAL, RunStatus
 from shared.ids import RunId
 

@@ -14,10 +14,10 @@ from ingress.dialects.native.wire.run_view import (
     RetrievedContext,
     Run,
     from_retrieved,
-    from_run,
     from_whole_run,
 )
 from ingress.route import StrictRoute
+from shared.domain.printed import from_run
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["runs"])
 

@@ -2,11 +2,12 @@
 
 from pydantic import BaseModel
 
-from ingress.dialects.native.wire.fields import Timestamp, instant
+from ingress.dialects.native.wire.fields import Timestamp
 from shared import ids
 from shared.domain.agent import Agent as DomainAgent
 from shared.domain.agent import AgentKind
 from shared.domain.jsontypes import JsonObject
+from shared.domain.printed import instant
 
 
 class Limits(BaseModel):

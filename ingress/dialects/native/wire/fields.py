@@ -1,13 +1,11 @@
 """What the shapes are made of."""
 
 from typing import Annotated, TypeAlias, cast
-from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 from starlette.responses import Response
 
-from shared import ids
 from shared.clock import Instant, iso
 from shared.domain.errors import NotSupported
 from shared.domain.jsontypes import JsonObject
@@ -62,16 +60,6 @@ def refuse_unbuilt(body: BaseModel, names: frozenset[str]) -> None:
 def json_object(value: object) -> JsonObject:
     """Take a JSON object at its word: our own parser made it."""
     return cast("JsonObject", value)
-
-
-def instant(value: Instant | None) -> str | None:
-    """Print an instant, or null."""
-    return None if value is None else iso(value)
-
-
-def maybe_id(prefix: str, value: UUID | None) -> str | None:
-    """Print an id, or null."""
-    return None if value is None else ids.spell(prefix, value)
 
 
 def answer(body: JsonObject, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -10,7 +10,6 @@ from ingress.dialects.native.wire.fields import (
     Name,
     Timestamp,
     UserId,
-    instant,
     refuse_unbuilt,
 )
 from shared import ids
@@ -20,6 +19,7 @@ from shared.domain.errors import ValidationFailed
 from shared.domain.jsontypes import JsonObject
 from shared.domain.principal import DEFAULT_TENANT, Scope
 from shared.domain.principal import Key as DomainKey
+from shared.domain.printed import instant
 
 _UNBUILT = frozenset({"rate_limit", "max_running"})
 

@@ -1,6 +1,6 @@
 """Messages on the wire."""
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,16 +12,11 @@ from ingress.dialects.native.wire.fields import (
     Inputs,
     Metadata,
     Timestamp,
-    instant,
     json_object,
-    maybe_id,
     refuse_unbuilt,
 )
 from ingress.dialects.native.wire.paging import OldestFirst
-from shared import ids
 from shared.domain import requests
-from shared.domain.jsontypes import Json, JsonObject
-from shared.domain.message import Message as DomainMessage
 from shared.domain.message import Role
 from shared.domain.principal import Principal
 from shared.ids import SessionId
@@ -143,33 +138,3 @@ class Message(BaseModel):
     citations: list[dict[str, object]] | None = None
     reasoning: str | None = None
     retrieved_context: dict[str, object] | None = None
-
-
-def from_message(
-    message: DomainMessage,
-    included: frozenset[str] = frozenset(),
-    context: JsonObject | None = None,
-) -> JsonObject:
-    """Print a message; `context` is what was retrieved for it."""
-    body: JsonObject = {
-        "id": ids.spell("msg", message.id),
-        "session_id": ids.spell("sess", message.session_id),
-        "run_id": maybe_id("run", message.run_id),
-        "role": message.role,
-        "content": cast("Json", message.content),
-        "author_id": message.author_id,
-        "metadata": message.metadata,
-        "correlation_id": message.correlation_id,
-        "created_at": instant(message.created_at),
-    }
-    if message.interrupted:
-        body["interrupted"] = True
-    if message.tool is not None:
-        body["tool"] = message.tool
-    if message.role is Role.ASSISTANT:
-        body["citations"] = list(message.citations)
-        if "reasoning" in included:
-            body["reasoning"] = message.reasoning
-    if context is not None:
-        body["retrieved_context"] = context
-    return body

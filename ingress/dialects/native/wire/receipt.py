@@ -2,11 +2,12 @@
 
 from pydantic import BaseModel
 
-from ingress.dialects.native.wire.message import Message, from_message
-from ingress.dialects.native.wire.run_view import Run, from_run
+from ingress.dialects.native.wire.message import Message
+from ingress.dialects.native.wire.run_view import Run
 from shared import ids
 from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Message as DomainMessage
+from shared.domain.printed import from_message, from_run
 from shared.domain.run import Run as DomainRun
 from shared.ids import RunId, SessionId
 

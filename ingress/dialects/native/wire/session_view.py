@@ -2,11 +2,12 @@
 
 from pydantic import BaseModel
 
-from ingress.dialects.native.wire.fields import Timestamp, instant
-from ingress.dialects.native.wire.run_view import Failure, from_error
+from ingress.dialects.native.wire.fields import Timestamp
+from ingress.dialects.native.wire.run_view import Failure
 from ingress.dialects.native.wire.session_request import Expiry
 from shared import ids
 from shared.domain.jsontypes import JsonObject
+from shared.domain.printed import from_error, instant
 from shared.domain.run import RunStatus
 from shared.domain.session import RunGlance, SessionStatus
 from shared.domain.session import Session as DomainSession

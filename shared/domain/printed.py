@@ -1,0 +1,125 @@
+"""Messages and runs as the native contract prints them: its answers and its webhooks."""
+
+from typing import cast
+from uuid import UUID
+
+from shared import ids
+from shared.clock import Instant, iso
+from shared.domain.jsontypes import Json, JsonObject
+from shared.domain.message import Message, Role
+from shared.domain.run import Approval, Cancel, Run, RunError, Waiting
+
+
+def from_message(
+    message: Message,
+    included: frozenset[str] = frozenset(),
+    context: JsonObject | None = None,
+) -> JsonObject:
+    """Print a message; `context` is what was retrieved for it."""
+    body: JsonObject = {
+        "id": ids.spell("msg", message.id),
+        "session_id": ids.spell("sess", message.session_id),
+        "run_id": maybe_id("run", message.run_id),
+        "role": message.role,
+        "content": cast("Json", message.content),
+        "author_id": message.author_id,
+        "metadata": message.metadata,
+        "correlation_id": message.correlation_id,
+        "created_at": instant(message.created_at),
+    }
+    if message.interrupted:
+        body["interrupted"] = True
+    if message.tool is not None:
+        body["tool"] = message.tool
+    if message.role is Role.ASSISTANT:
+        body["citations"] = list(message.citations)
+        if "reasoning" in included:
+            body["reasoning"] = message.reasoning
+    if context is not None:
+        body["retrieved_context"] = context
+    return body
+
+
+def from_run(run: Run) -> JsonObject:
+    """Print a run; `approvals` are there if it ever asked for any."""
+    body: JsonObject = {
+        "id": ids.spell("run", run.id),
+        "session_id": ids.spell("sess", run.session_id),
+        "agent": run.agent,
+        "status": run.status,
+        "message_ids": [ids.spell("msg", each) for each in run.message_ids],
+        "output": None if run.output is None else from_message(run.output),
+        "error": from_error(run.error),
+        "attempt": run.attempt,
+        "max_attempts": run.max_attempts,
+        "usage": run.usage,
+        "reasoning": run.reasoning,
+        "correlation_id": run.correlation_id,
+        "receipts": _ladder(run),
+        "waiting_for": _waiting(run.waiting_for),
+        "cancel": _cancel(run.cancel),
+        "retry_of": maybe_id("run", run.retry_of),
+        "created_at": instant(run.stored_at),
+        "settled_at": instant(run.settled_at),
+    }
+    if run.approvals:
+        body["approvals"] = [_approval(each) for each in run.approvals]
+    return body
+
+
+def from_error(error: RunError | None) -> JsonObject | None:
+    """Print a run's error, or null."""
+    if error is None:
+        return None
+    return {"code": error.code, "message": error.message, "retryable": error.retryable}
+
+
+def instant(value: Instant | None) -> str | None:
+    """Print an instant, or null."""
+    return None if value is None else iso(value)
+
+
+def maybe_id(prefix: str, value: UUID | None) -> str | None:
+    """Print an id, or null."""
+    return None if value is None else ids.spell(prefix, value)
+
+
+def _ladder(run: Run) -> JsonObject:
+    return {
+        "stored_at": instant(run.stored_at),
+        "announced_at": instant(run.announced_at),
+        "claimed_at": instant(run.claimed_at),
+        "first_token_at": instant(run.first_token_at),
+        "settled_at": instant(run.settled_at),
+    }
+
+
+def _waiting(waiting: Waiting | None) -> JsonObject | None:
+    if waiting is None:
+        return None
+    body: JsonObject = {"cause": waiting.cause, "detail": waiting.detail}
+    if waiting.until is not None:
+        body["until"] = instant(waiting.until)
+    if waiting.run_id is not None:
+        body["run_id"] = ids.spell("run", waiting.run_id)
+    return body
+
+
+def _cancel(cancel: Cancel | None) -> JsonObject | None:
+    if cancel is None:
+        return None
+    return {
+        "requested_at": instant(cancel.requested_at),
+        "reason": cancel.reason,
+        "by": cancel.by,
+    }
+
+
+def _approval(approval: Approval) -> JsonObject:
+    return {
+        "call_id": approval.call_id,
+        "name": approval.tool,
+        "arguments": approval.arguments,
+        "approved": approval.approved,
+        "reason": approval.reason,
+    }
