@@ -134,20 +134,19 @@ attempts = Table(
     Column("error", JsonColumn),
 )
 
+# No foreign key: who writes holds the run's row. Session and place are the run's.
 run_events = Table(
     "run_events",
     metadata,
-    Column("run_id", sa.Uuid, sa.ForeignKey("runs.id"), primary_key=True),
+    Column("run_id", sa.Uuid, primary_key=True),
     Column("number", sa.Integer, primary_key=True),
-    Column("session_id", sa.Uuid, nullable=False),
-    Column("run_seq", sa.BigInteger, nullable=False),
     Column("type", sa.Text, nullable=False),
     Column("data", JsonColumn, nullable=False),
     Column("at", InstantColumn, nullable=False),
-    Index("ix_run_events_session", "session_id", "run_seq", "number"),
     partial(
         "ix_run_events_deltas",
         "at",
         where="type IN ('message.delta', 'reasoning.delta')",
     ),
+    sqlite_with_rowid=False,
 )

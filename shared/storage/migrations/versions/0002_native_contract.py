@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Add what is new; nothing that is there changes its meaning."""
     _new_tables()
+    _run_events()
     _new_columns()
 
 
@@ -115,6 +116,30 @@ def _new_tables() -> None:
     )
 
 
+def _run_events() -> None:
+    """Make it anew: nothing has been written to it yet."""
+    op.drop_index("ix_run_events_session", table_name="run_events")
+    op.drop_table("run_events")
+    op.create_table(
+        "run_events",
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("data", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_run_events")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_run_events_deltas",
+        "run_events",
+        ["at"],
+        unique=False,
+        sqlite_where=sa.text("type IN ('message.delta', 'reasoning.delta')"),
+        postgresql_where=sa.text("type IN ('message.delta', 'reasoning.delta')"),
+    )
+
+
 def _new_columns() -> None:
     op.add_column("agents", sa.Column("model", sa.Text(), nullable=True))
     op.add_column("agents", sa.Column("system_prompt", sa.Text(), nullable=True))
@@ -151,14 +176,6 @@ def _new_columns() -> None:
     op.add_column("principals", sa.Column("callback_secret", sa.Text(), nullable=True))
     op.add_column("run_details", sa.Column("options", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("run_details", sa.Column("callback_url", sa.Text(), nullable=True))
-    op.create_index(
-        "ix_run_events_deltas",
-        "run_events",
-        ["at"],
-        unique=False,
-        sqlite_where=sa.text("type IN ('message.delta', 'reasoning.delta')"),
-        postgresql_where=sa.text("type IN ('message.delta', 'reasoning.delta')"),
-    )
     op.add_column("runs", sa.Column("options_hash", sa.LargeBinary(), nullable=True))
     op.add_column(
         "runs", sa.Column("event_count", sa.Integer(), server_default="0", nullable=False)
