@@ -10,6 +10,7 @@ from shared.domain.retry import RetryPolicy
 from shared.ids import NAMESPACE, AgentId
 
 DEFAULT_POOL = "default"
+MAX_RUNNING, MAX_RUNS_PER_MINUTE = 1_000_000, 600_000
 
 
 class AgentKind(StrEnum):
@@ -31,6 +32,7 @@ class AgentLimits:
     """Bounds of an agent's runs; null means none of its own."""
 
     max_running: int | None = None
+    runs_per_minute: int | None = None
     run_timeout_seconds: float | None = None
 
 

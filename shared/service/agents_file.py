@@ -7,7 +7,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from shared import ids
-from shared.domain.agent import DEFAULT_POOL, AgentKind, AgentLimits, AgentSpec
+from shared.domain.agent import (
+    DEFAULT_POOL,
+    MAX_RUNNING,
+    MAX_RUNS_PER_MINUTE,
+    AgentKind,
+    AgentLimits,
+    AgentSpec,
+)
 from shared.domain.errors import InturnError
 from shared.domain.retry import RetryPolicy
 from shared.ids import AgentId
@@ -24,7 +31,8 @@ class _Table(BaseModel):
 
 
 class _Limits(_Table):
-    max_running: Annotated[int, Field(ge=1)] | None = None
+    max_running: Annotated[int, Field(ge=1, le=MAX_RUNNING)] | None = None
+    runs_per_minute: Annotated[int, Field(ge=1, le=MAX_RUNS_PER_MINUTE)] | None = None
     run_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
 
 

@@ -45,6 +45,7 @@ def _values(spec: AgentSpec, defaults: RetryPolicy) -> dict[str, Any]:
         "callable": spec.callable,
         "settings": spec.settings,
         "max_running": spec.limits.max_running,
+        "runs_per_minute": spec.limits.runs_per_minute,
         "run_timeout_seconds": spec.limits.run_timeout_seconds,
         "max_attempts": retry.max_attempts,
         "base_seconds": retry.base_seconds,

@@ -40,6 +40,7 @@ def to_session(row: AnyRow) -> Session:
         version=row.version,
         message_count=row.message_count,
         queue_depth=row.queue_depth,
+        scheduled_depth=row.scheduled_depth,
         active_run=_glance(row.active_run_id, row.active_run_status, None),
         last_run=_glance(row.last_run_id, row.last_run_status, row.last_run_error),
         created_at=row.created_at,
@@ -170,7 +171,9 @@ def to_agent(row: AnyRow) -> Agent:
         callable=row.callable,
         settings=row.settings,
         limits=AgentLimits(
-            max_running=row.max_running, run_timeout_seconds=row.run_timeout_seconds
+            max_running=row.max_running,
+            runs_per_minute=row.runs_per_minute,
+            run_timeout_seconds=row.run_timeout_seconds,
         ),
         retry=RetryPolicy(
             max_attempts=row.max_attempts,

@@ -15,7 +15,7 @@ id = "agent_0190b8a27c1d7e3f8a4b5c6d7e8f9a0b"
 pool = "gpu"
 callable = "my.module:answer"
 settings = { model = "x", deep = { list = [1, 2] } }
-limits = { max_running = 3, run_timeout_seconds = 1.5 }
+limits = { max_running = 3, runs_per_minute = 90, run_timeout_seconds = 1.5 }
 retry = { max_attempts = 5, base_seconds = 0.5, max_seconds = 10 }
 
 [[agents]]
@@ -37,7 +37,7 @@ def test_an_agent_is_read_whole(file: Path) -> None:
         AgentKind.PYTHON, "gpu", "my.module:answer",
     )  # fmt: skip
     assert support.settings == {"model": "x", "deep": {"list": [1, 2]}}
-    assert support.limits == AgentLimits(max_running=3, run_timeout_seconds=1.5)
+    assert support.limits == AgentLimits(max_running=3, runs_per_minute=90, run_timeout_seconds=1.5)
     assert support.retry == RetryPolicy(max_attempts=5, base_seconds=0.5, max_seconds=10)
     assert (plain.id, plain.pool, plain.retry, plain.limits) == (
         None, "default", None, AgentLimits(),
