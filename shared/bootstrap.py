@@ -29,7 +29,7 @@ from shared.service.runs import Runs
 from shared.service.sessions import Sessions
 from shared.service.upkeep import Upkeep
 from shared.settings import Settings
-from shared.signals import Position, Signals, VersionPoller
+from shared.signals import Position, RabbitWire, Signals, VersionPoller, Wire
 from shared.storage.migrate import SchemaBehind, check, migrate
 from shared.storage.ownership import AlreadyOwned
 from shared.storage.sessions import positions
@@ -39,7 +39,6 @@ __all__ = ["AlreadyOwned", "Platform", "SchemaBehind", "open_platform"]
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 0.5
 _AGENTS_FILE = Path("agents.toml")
 
 
@@ -70,7 +69,7 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
     back. Raises AlreadyOwned, SchemaBehind, Unavailable, BadAgentsFile, OSError, ValueError.
     """
     store = _open_store(settings)
-    signals = Signals()
+    signals = Signals(_wire(settings))
     broker, publisher = _broker(settings)
     relay = Relay(Announcing(store, certain=settings.embedded), publisher)
     platform = _compose(settings, store, signals, relay, broker, publisher)
@@ -86,6 +85,7 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
         if settings.embedded:
             await platform.upkeep.forget_announcements()
         await publisher.start()
+        await signals.start()
         tasks = [asyncio.create_task(work) for work in _background(platform, store)]
         _spare_the_collector()
         yield platform
@@ -93,6 +93,7 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await signals.close()
         await publisher.close()
         broker.close()
         await store.close()
@@ -160,6 +161,10 @@ def _broker(settings: Settings) -> tuple[Broker, Publisher]:
     )
 
 
+def _wire(settings: Settings) -> Wire | None:
+    return None if settings.embedded else RabbitWire(settings.broker_url, settings.namespace)
+
+
 def _compose(
     settings: Settings,
     store: Store,
@@ -202,7 +207,7 @@ def _background(platform: Platform, store: Store) -> list[Coroutine[None, None, 
         async with store.reading() as reading:
             return await positions(reading, ids)
 
-    poller = VersionPoller(platform.signals, positions_of, _POLL_SECONDS)
+    poller = VersionPoller(platform.signals, positions_of)
     refresh = _every(platform.settings.sweep_seconds, platform.intake.refresh_totals)
     return [platform.relay.run(), poller.run(), refresh]
 

@@ -49,6 +49,9 @@ ANNOUNCED = Counter(
     "Announcements by what the broker said: confirmed, returned or lost.",
     ["result"],
 )
+SIGNALS = Counter(
+    "inturn_signals", "Hints between processes: sent, dropped, heard (messages).", ["result"]
+)
 AGENT_LOOP_LAG = Gauge("inturn_agent_loop_lag_seconds", "How late the agents' loop runs.")
 SLOTS_FREE = Gauge("inturn_slots_free", "Slots of this process that hold no run.")
 

@@ -39,7 +39,7 @@ class Link:
 
     async def opened(self) -> None:
         """Return when the channel may be used; raises LinkLost."""
-        await self.unless_lost(self._opened)
+        await self._unless_lost(self._opened)
 
     @property
     def channel(self) -> Channel:
@@ -54,12 +54,16 @@ class Link:
         transport = self._connection._transport  # noqa: SLF001 - pika shows it nowhere else
         return 0 if transport is None else int(transport.get_write_buffer_size())
 
-    async def unless_lost(self, done: asyncio.Future[object]) -> None:
-        """Wait for an answer of the broker; raises LinkLost."""
-        ends: set[asyncio.Future[Any]] = {done, self.lost}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if self.lost.done():
-            raise LinkLost(self.lost.result())
+    async def ask(self, request: Callable[[Callable[[object], None]], object]) -> None:
+        """Make a request with the callback it is given, and wait for it; raises LinkLost."""
+        answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+        def note(answer: object) -> None:
+            if not answered.done():
+                answered.set_result(answer)
+
+        request(note)
+        await self._unless_lost(answered)
 
     def drop(self, reason: str) -> None:
         """Be lost from now on. A peer that does not answer is cut off by the missed heartbeats."""
@@ -81,6 +85,12 @@ class Link:
 
     def forget(self) -> None:
         """Give up on what the broker was to answer: the link is lost, or its broker is stuck."""
+
+    async def _unless_lost(self, done: asyncio.Future[object]) -> None:
+        ends: set[asyncio.Future[Any]] = {done, self.lost}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self.lost.done():
+            raise LinkLost(self.lost.result())
 
     def _connected(self, connection: Connection) -> None:
         connection.add_on_connection_blocked_callback(lambda *_: self._press(blocked=True))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from pika import BasicProperties, DeliveryMode, URLParameters
 from pika.channel import Channel
@@ -26,11 +27,10 @@ class ConfirmChannel(Link):
         if queue in self._declared:
             return
         for name, arguments in declarations(queue):
-            declared: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-            self.channel.queue_declare(
-                name, durable=True, arguments=dict(arguments), callback=declared.set_result
+            declare = partial(
+                self.channel.queue_declare, name, durable=True, arguments=dict(arguments)
             )
-            await self.unless_lost(declared)
+            await self.ask(lambda done, declare=declare: declare(callback=done))
         self._declared.add(queue)
 
     def publish(self, queue: str, body: bytes) -> asyncio.Future[Fate]:
