@@ -22,11 +22,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """`seq` is the only order; `interrupted` marks the partial text of a cancelled run."""
+    """`seq` is the only order; without one, its run is not due and it is in no list.
+
+    `interrupted` marks what a newer message cut short, and the partial text of a cancelled run.
+    """
 
     id: MessageId
     session_id: SessionId
-    seq: int
+    seq: int | None
     run_id: RunId | None
     role: Role
     content: Content

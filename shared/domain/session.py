@@ -44,6 +44,7 @@ class Session:
     version: int
     message_count: int
     queue_depth: int
+    scheduled_depth: int  # of these, not in the line yet
     active_run: RunGlance | None
     last_run: RunGlance | None
     created_at: Instant
@@ -54,12 +55,12 @@ class Session:
 
     @property
     def status(self) -> SessionStatus:
-        """Ended, else the live run's, else queued, else how the last run went."""
+        """Ended, else the live run's, else queued if the line is not empty, else the last run's."""
         if self.ended_at is not None:
             return SessionStatus.ENDED
         if self.active_run:
             return SessionStatus(self.active_run.status.value)
-        if self.queue_depth:
+        if self.queue_depth > self.scheduled_depth:
             return SessionStatus.QUEUED
         failed = self.last_run and self.last_run.status is RunStatus.FAILED
         return SessionStatus.ERROR if failed else SessionStatus.IDLE

@@ -42,6 +42,16 @@ _DEPTH = (
     "(SELECT count(*) FROM runs r WHERE r.session_id = s.id AND r.settled_at IS NULL "
     f"AND r.status = '{RunStatus.QUEUED}')"
 )
+_SCHEDULED_DEPTH = (
+    "SELECT s.id FROM sessions s WHERE s.deleted_at IS NULL AND s.scheduled_depth <> "
+    "(SELECT count(*) FROM runs r WHERE r.session_id = s.id AND r.settled_at IS NULL "
+    f"AND r.status = '{RunStatus.QUEUED}' AND r.seq IS NULL)"
+)
+# (what is wrong with the session, the sessions of which it is true)
+_SESSION_CHECKS = (
+    ("queue_depth that is not the number of its queued runs", _DEPTH),
+    ("scheduled_depth that is not the number of its runs without a place", _SCHEDULED_DEPTH),
+)
 
 
 async def examine(reading: AsyncConnection) -> list[Finding]:
@@ -50,8 +60,9 @@ async def examine(reading: AsyncConnection) -> list[Finding]:
     for invariant, problem, condition in _RUN_CHECKS:
         query = f"SELECT r.id FROM runs r WHERE {condition}"
         findings += await _find(reading, invariant, "runs", problem, query)
-    problem = "queue_depth that is not the number of its queued runs"
-    return findings + await _find(reading, 3, "sessions", problem, _DEPTH)
+    for problem, query in _SESSION_CHECKS:
+        findings += await _find(reading, 3, "sessions", problem, query)
+    return findings
 
 
 async def _find(

@@ -37,6 +37,7 @@ class Line:
     last_seq: int
     last_message_at: Instant
     queue_depth: int
+    scheduled_depth: int
     message_count: int
     active_run_id: RunId | None
     active_run_status: str | None
@@ -48,8 +49,8 @@ class Line:
 
     @property
     def busy(self) -> bool:
-        """The line is not empty."""
-        return bool(self.queue_depth) or self.active_run_id is not None
+        """The line is not empty; what is scheduled is not in it."""
+        return self.queue_depth > self.scheduled_depth or self.active_run_id is not None
 
     def next_seq(self) -> int:
         """Give out the next place in the session's order."""
@@ -63,6 +64,18 @@ class Line:
         self.last_activity_at = now
         self.moved = True
         return self.next_seq(), self.last_message_at
+
+    def schedule(self, run_id: RunId, now: Instant) -> None:
+        """Account for a new run that is not due: it holds nobody up."""
+        self.shift(run_id, None, RunStatus.QUEUED)
+        self.scheduled_depth += 1
+        self.last_activity_at = now
+
+    def arrive(self) -> int:
+        """Give a scheduled run its place: it is due, or has ended without having been."""
+        self.moved = True
+        self.scheduled_depth -= 1
+        return self.next_seq()
 
     def shift(
         self,
@@ -84,8 +97,9 @@ class Line:
 
 
 _MOVED = (
-    "last_seq", "last_message_at", "queue_depth", "message_count", "active_run_id",
-    "active_run_status", "last_run_id", "last_run_status", "last_run_error", "last_activity_at",
+    "last_seq", "last_message_at", "queue_depth", "scheduled_depth", "message_count",
+    "active_run_id", "active_run_status", "last_run_id", "last_run_status", "last_run_error",
+    "last_activity_at",
 )  # fmt: skip
 _AGENT = {"agent": agents.c.name, "pool": agents.c.pool, "max_attempts": agents.c.max_attempts}
 

@@ -70,19 +70,27 @@ async def context(reading: AsyncConnection, claim: Claim) -> tuple[Message, ...]
 async def page(
     reading: AsyncConnection, principal: Principal, filters: MessageFilter, slice_: Page
 ) -> Listing[Message]:
-    """List messages: of one session by `seq`, of all that the caller sees by creation."""
+    """List messages: of one session by `seq`, of all that the caller sees by creation.
+
+    Those of a run that is not due have no place yet, and are in no list.
+    """
     query = (
         sa.select(messages)
         .join_from(messages, sessions, sessions.c.id == messages.c.session_id)
-        .where(sessions.c.deleted_at.is_(None), *visible(principal), *_conditions(filters))
+        .where(
+            sessions.c.deleted_at.is_(None),
+            messages.c.seq.is_not(None),
+            *visible(principal),
+            *_conditions(filters),
+        )
     )
     if filters.session_id is None:
         query = paged(query, slice_, messages.c.created_at, messages.c.id)
         rows = (await reading.execute(query)).all()
         return slice_.cut(list(map(to_message, rows)), lambda m: (m.created_at, m.id.hex))
-    query = query.where(messages.c.session_id == filters.session_id, messages.c.seq.is_not(None))
+    query = query.where(messages.c.session_id == filters.session_id)
     rows = (await reading.execute(paged(query, slice_, messages.c.seq))).all()
-    return slice_.cut(list(map(to_message, rows)), lambda m: (m.seq,))
+    return slice_.cut(rows, lambda row: (row.seq,)).map(to_message)
 
 
 def _conditions(filters: MessageFilter) -> list[Any]:

@@ -131,7 +131,7 @@ def _has_status(status: SessionStatus) -> sa.ColumnElement[bool]:
     derived = sa.case(
         (sessions.c.ended_at.is_not(None), SessionStatus.ENDED),
         (sessions.c.active_run_id.is_not(None), sessions.c.active_run_status),
-        (sessions.c.queue_depth > 0, SessionStatus.QUEUED),
+        (sessions.c.queue_depth > sessions.c.scheduled_depth, SessionStatus.QUEUED),
         (failed, SessionStatus.ERROR),
         else_=SessionStatus.IDLE,
     )

@@ -55,7 +55,7 @@ async def test_a_success_is_stored_with_everything_it_is_made_of(house: House) -
         (Role.TOOL, "no wind"),
         (Role.ASSISTANT, "It is sunny."),
     ]
-    assert [m.seq for m in said] == sorted(m.seq for m in said)
+    assert [m.seq for m in said] == sorted(m.seq or 0 for m in said)
     assert said[1].tool == {
         "call_id": "c1", "name": "weather", "arguments": {"city": "Köln"}, "result": {"sun": True},
     }  # fmt: skip
