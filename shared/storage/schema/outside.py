@@ -37,8 +37,8 @@ webhooks = Table(
     metadata,
     Column("id", sa.Uuid, primary_key=True),
     Column("principal_id", sa.Uuid, nullable=False),
-    Column("tenant", sa.Text, nullable=False),
-    Column("user_id", sa.Text),
+    # whose sessions it hears of: one user's, or a whole tenant's
+    Column("owner_id", sa.Uuid, nullable=False),
     Column("name", sa.Text),
     Column("url", sa.Text, nullable=False),
     Column("events", JsonColumn, nullable=False),
@@ -49,6 +49,7 @@ webhooks = Table(
     Column("created_at", InstantColumn, nullable=False),
     Column("updated_at", InstantColumn, nullable=False),
     Index("ix_webhooks_principal", "principal_id", "created_at", "id"),
+    partial("ix_webhooks_owner", "owner_id", where="disabled_at IS NULL"),
 )
 
 deliveries = Table(
@@ -61,17 +62,24 @@ deliveries = Table(
     Column("session_id", sa.Uuid),
     Column("event", sa.Text, nullable=False),
     Column("url", sa.Text, nullable=False),
+    Column("target", sa.Text, nullable=False),  # scheme, host and port: each has its turn
     Column("correlation_id", sa.Text),
     Column("body", sa.Text),  # what was sent, the same each time; made before the first try
     Column("status", sa.Text, nullable=False),
-    Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    Column("tries", JsonColumn),  # the log: one object per attempt
-    Column("next_at", InstantColumn),  # null once delivered or given up
+    Column("attempts", sa.Integer, nullable=False, server_default="0"),  # since it was asked for
+    Column("tries", JsonColumn),  # the log: one object per attempt that ended
+    # When it is due, or until when an attempt at it is held; null once delivered or given up.
+    Column("next_at", InstantColumn),
     Column("created_at", InstantColumn, nullable=False),
     Column("ended_at", InstantColumn),
     sa.CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status"),
     sa.CheckConstraint("(status = 'pending') = (next_at IS NOT NULL)", name="pending_next"),
     partial("ix_deliveries_next", "next_at", where="next_at IS NOT NULL"),
+    partial("ix_deliveries_target", "target", "next_at", where="next_at IS NOT NULL"),
     Index("ix_deliveries_webhook", "webhook_id", "created_at", "id"),
+    partial(
+        "ix_deliveries_callbacks", "principal_id", "created_at", "id", where="webhook_id IS NULL"
+    ),
+    Index("ix_deliveries_run", "run_id"),
     Index("ix_deliveries_created", "created_at", "id"),
 )

@@ -48,6 +48,8 @@ principals = Table(
     Column("id", sa.Uuid, primary_key=True),
     Column("max_running", sa.Integer),
     Column("callback_secret", sa.Text),  # signs what goes to a message's own `callback_url`
+    Column("old_callback_secret", sa.Text),
+    Column("old_callback_until", InstantColumn),
 )
 
 workers = Table(

@@ -111,6 +111,7 @@ run_details = Table(
     Column("retrieved_context", JsonColumn),
     Column("options", JsonColumn),  # reasoning and knowledge bases that were asked for
     Column("callback_url", sa.Text),
+    partial("ix_run_details_callback", "run_id", where="callback_url IS NOT NULL"),
 )
 
 run_inputs = Table(

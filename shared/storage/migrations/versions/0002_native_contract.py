@@ -16,6 +16,11 @@ def upgrade() -> None:
     _new_columns()
 
 
+def _where(name: str, table: str, columns: list[str], condition: str) -> None:
+    where = sa.text(condition)
+    op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
+
+
 def _new_tables() -> None:
     op.create_table(
         "deliveries",
@@ -26,6 +31,7 @@ def _new_tables() -> None:
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
         sa.Column("correlation_id", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
@@ -43,16 +49,17 @@ def _new_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     op.create_index("ix_deliveries_created", "deliveries", ["created_at", "id"], unique=False)
-    op.create_index(
-        "ix_deliveries_next",
-        "deliveries",
-        ["next_at"],
-        unique=False,
-        sqlite_where=sa.text("next_at IS NOT NULL"),
-        postgresql_where=sa.text("next_at IS NOT NULL"),
-    )
+    _where("ix_deliveries_next", "deliveries", ["next_at"], "next_at IS NOT NULL")
+    op.create_index("ix_deliveries_run", "deliveries", ["run_id"], unique=False)
     op.create_index(
         "ix_deliveries_webhook", "deliveries", ["webhook_id", "created_at", "id"], unique=False
+    )
+    _where("ix_deliveries_target", "deliveries", ["target", "next_at"], "next_at IS NOT NULL")
+    _where(
+        "ix_deliveries_callbacks",
+        "deliveries",
+        ["principal_id", "created_at", "id"],
+        "webhook_id IS NULL",
     )
     op.create_table(
         "meters",
@@ -85,21 +92,13 @@ def _new_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_schedules")),
     )
     op.create_index("ix_schedules_created", "schedules", ["created_at", "id"], unique=False)
-    op.create_index(
-        "ix_schedules_next",
-        "schedules",
-        ["next_at"],
-        unique=False,
-        sqlite_where=sa.text("next_at IS NOT NULL"),
-        postgresql_where=sa.text("next_at IS NOT NULL"),
-    )
+    _where("ix_schedules_next", "schedules", ["next_at"], "next_at IS NOT NULL")
     op.create_index("ix_schedules_session", "schedules", ["session_id"], unique=False)
     op.create_table(
         "webhooks",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("principal_id", sa.Uuid(), nullable=False),
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("events", sa.JSON(none_as_null=True), nullable=False),
@@ -114,6 +113,7 @@ def _new_tables() -> None:
     op.create_index(
         "ix_webhooks_principal", "webhooks", ["principal_id", "created_at", "id"], unique=False
     )
+    _where("ix_webhooks_owner", "webhooks", ["owner_id"], "disabled_at IS NULL")
 
 
 def _run_events() -> None:
@@ -130,13 +130,8 @@ def _run_events() -> None:
         sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_run_events")),
         sqlite_with_rowid=False,
     )
-    op.create_index(
-        "ix_run_events_deltas",
-        "run_events",
-        ["at"],
-        unique=False,
-        sqlite_where=sa.text("type IN ('message.delta', 'reasoning.delta')"),
-        postgresql_where=sa.text("type IN ('message.delta', 'reasoning.delta')"),
+    _where(
+        "ix_run_events_deltas", "run_events", ["at"], "type IN ('message.delta', 'reasoning.delta')"
     )
 
 
@@ -174,32 +169,28 @@ def _new_columns() -> None:
         postgresql_where=sa.text("old_hash IS NOT NULL"),
     )
     op.add_column("principals", sa.Column("callback_secret", sa.Text(), nullable=True))
+    op.add_column("principals", sa.Column("old_callback_secret", sa.Text(), nullable=True))
+    op.add_column("principals", sa.Column("old_callback_until", sa.BigInteger(), nullable=True))
     op.add_column("run_details", sa.Column("options", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("run_details", sa.Column("callback_url", sa.Text(), nullable=True))
+    _where("ix_run_details_callback", "run_details", ["run_id"], "callback_url IS NOT NULL")
     op.add_column("runs", sa.Column("options_hash", sa.LargeBinary(), nullable=True))
     op.add_column(
         "runs", sa.Column("event_count", sa.Integer(), server_default="0", nullable=False)
     )
-    op.create_index(
-        "ix_runs_deadline",
-        "runs",
-        ["deadline_at"],
-        unique=False,
-        sqlite_where=sa.text("status = 'queued' AND deadline_at IS NOT NULL"),
-        postgresql_where=sa.text("status = 'queued' AND deadline_at IS NOT NULL"),
+    _where(
+        "ix_runs_deadline", "runs", ["deadline_at"], "status = 'queued' AND deadline_at IS NOT NULL"
     )
     op.add_column("sessions", sa.Column("continued_from", sa.Uuid(), nullable=True))
     op.add_column(
         "sessions", sa.Column("scheduled_depth", sa.Integer(), server_default="0", nullable=False)
     )
     op.add_column("sessions", sa.Column("expired_at", sa.BigInteger(), nullable=True))
-    op.create_index(
+    _where(
         "ix_sessions_expiring",
         "sessions",
         ["expires_at"],
-        unique=False,
-        sqlite_where=sa.text("expires_at IS NOT NULL AND expired_at IS NULL"),
-        postgresql_where=sa.text("expires_at IS NOT NULL AND expired_at IS NULL"),
+        "expires_at IS NOT NULL AND expired_at IS NULL",
     )
     op.add_column("workers", sa.Column("beat_at", sa.BigInteger(), nullable=True))
     op.add_column("workers", sa.Column("run_seconds", sa.JSON(none_as_null=True), nullable=True))
