@@ -17,6 +17,8 @@ class Call(Request):
     principal: Principal
     has_body = False
     parsed: Json = None
+    idempotency_key: str | None = None
+    raw = b""  # the body as it came, kept where there is an idempotency key
 
     @property
     def platform(self) -> Platform:
@@ -40,6 +42,8 @@ class Call(Request):
         """Read and parse the body; an empty one is none."""
         limit = self.platform.settings.max_body_bytes
         raw = await read_body(self.scope, self.receive, limit)
+        if self.idempotency_key is not None:
+            self.raw = raw
         if raw:
             check_media_type(self.scope)
             self.has_body, self.parsed = True, parse_json(raw)

@@ -12,10 +12,11 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from ingress.auth import authenticate, require
-from ingress.body import header, unstorable
+from ingress.body import unstorable
 from ingress.call import Call
+from ingress.idempotency import read_key
 from ingress.parameters import Parameters
-from shared.domain.errors import NotSupported, ValidationFailed
+from shared.domain.errors import ValidationFailed
 from shared.domain.principal import Scope
 
 
@@ -41,10 +42,10 @@ class StrictRoute(APIRoute):
         await response(scope, receive, send)
 
     async def read(self, call: Call) -> None:
-        """Refuse what cannot be read or is not built, then read the body."""
+        """Refuse what cannot be read, then read the body."""
         _check_text(call.scope)
-        if call.method == "POST" and header(call.scope, b"idempotency-key") is not None:
-            raise NotSupported(("header", "Idempotency-Key"))
+        if call.method == "POST":
+            call.idempotency_key = read_key(call.scope)
         if self.parameters.has_body:
             await call.read_json()
 

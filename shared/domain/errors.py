@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from shared.domain.rates import Allowance
+
 
 class InturnError(Exception):
     """An error a client can act on: a stable `code` and a sentence for a human."""
@@ -13,6 +15,7 @@ class InturnError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after  # seconds
+        self.allowances: tuple[Allowance, ...] = ()  # of the rates the request is under
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,12 @@ class SessionBusy(InturnError):
     code = "session_busy"
 
 
+class IdempotencyKeyReused(InturnError):
+    """The key came with another request before."""
+
+    code = "idempotency_key_reused"
+
+
 class NotRetryable(InturnError):
     """Only a failed or cancelled run can be retried."""
 
@@ -135,6 +144,12 @@ class SessionQueueFull(InturnError):
     """The session's line is full."""
 
     code = "session_queue_full"
+
+
+class RateLimited(InturnError):
+    """Too often, for a key, a session or a user; `retry_after` is when it would pass."""
+
+    code = "rate_limited"
 
 
 class QueueFull(InturnError):

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from shared.clock import SECOND
 from shared.ids import RunId
 
 T_contra = TypeVar("T_contra", contravariant=True)
+
+KEPT = 24 * 3600 * SECOND  # from then on the key may be used for something else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency(Generic[T_contra]):
-    """The caller's key, a hash of method, path and body, and how the answer is printed.
+    """The caller's key, a hash of all that was asked, and how the answer is printed.
 
     `render` is called inside the transaction that creates: it must be quick and pure.
     """

@@ -12,6 +12,7 @@ from shared.domain.principal import Principal
 from shared.domain.rates import Meter
 from shared.domain.requests import Accepted, NewMessage
 from shared.ids import MessageId, PrincipalId, RunId, new_id
+from shared.service.once import fresh
 from shared.signals import Signals
 from shared.storage import intake, upkeep
 from shared.storage.group_commit import Lane
@@ -43,15 +44,13 @@ class Intake:
         Raises NotFound, SessionEnded, SessionBusy, SessionQueueFull, RateLimited, QueueFull,
         Overloaded, and nothing is stored then; or Unavailable, and nobody knows.
         """
-        taken = await self._take(principal, new, meters, None)
-        assert isinstance(taken, Accepted)  # noqa: S101  (only a key is ever answered again)
-        return taken
+        return fresh(await self.accept_once(principal, new, None, meters=meters))
 
     async def accept_once(
         self,
         principal: Principal,
         new: NewMessage,
-        idempotency: Idempotency[Accepted],
+        idempotency: Idempotency[Accepted] | None,
         *,
         meters: tuple[Meter, ...] = (),
     ) -> Taken:
@@ -59,15 +58,6 @@ class Intake:
 
         Raises like `accept`, and IdempotencyKeyReused.
         """
-        return await self._take(principal, new, meters, idempotency)
-
-    async def _take(
-        self,
-        principal: Principal,
-        new: NewMessage,
-        meters: tuple[Meter, ...],
-        idempotency: Idempotency[Accepted] | None,
-    ) -> Taken:
         self._check_totals(principal)
         taken = await self._lane(
             intake.Intake(

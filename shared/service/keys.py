@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from shared.clock import Instant, monotonic
 from shared.domain.errors import NotFound, Unauthenticated
+from shared.domain.idempotency import Idempotency
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import DEFAULT_TENANT, Key, Principal, Scope
-from shared.domain.requests import NewKey
+from shared.domain.requests import NewKey, Replayed
 from shared.ids import KeyId, new_id
+from shared.service.once import once
 from shared.storage import keys as rows
-from shared.storage.store import Store
+from shared.storage.store import Store, Transaction
 
 _PREFIX = "inturn_"
 _TRUSTED_SECONDS = 5.0  # how long a revoked key may still pass in a process that just saw it
@@ -61,12 +63,29 @@ class Keys:
     async def create(self, new: NewKey) -> tuple[Key, str]:
         """Make a key; its secret is returned here and nowhere else."""
         secret = _PREFIX + secrets.token_urlsafe(32)
-        return await self._save(new, secret), secret
+        async with self._store.transaction() as transaction:
+            return await self._insert(transaction, new, secret), secret
+
+    async def create_once(
+        self, principal: Principal, new: NewKey, idempotency: Idempotency[tuple[Key, str]] | None
+    ) -> tuple[Key, str] | Replayed:
+        """Make a key for this admin, or return what the same key was answered first.
+
+        `idempotency` must not print the secret: the answer is stored. Raises
+        IdempotencyKeyReused.
+        """
+        secret = _PREFIX + secrets.token_urlsafe(32)
+
+        async def create(transaction: Transaction) -> tuple[Key, str]:
+            return await self._insert(transaction, new, secret), secret
+
+        return await once(self._store, principal, idempotency, create)
 
     async def bootstrap(self, secret: str) -> None:
         """Make sure that `secret` is an admin key; it can be revoked like any other."""
         new = NewKey(name="bootstrap", scope=Scope.ADMIN, tenant=DEFAULT_TENANT)
-        await self._save(new, secret)
+        async with self._store.transaction() as transaction:
+            await self._insert(transaction, new, secret)
 
     async def list(self, page: Page) -> Listing[Key]:
         """List the keys, revoked ones too."""
@@ -82,18 +101,16 @@ class Keys:
             raise NotFound("key")
         self._known.clear()
 
-    async def _save(self, new: NewKey, secret: str) -> Key:
-        key_id = KeyId(new_id())
-        async with self._store.transaction() as transaction:
-            now = await self._store.now(transaction)
-            return await rows.insert(
-                transaction,
-                key_id,
-                new,
-                prefix=secret[: len(_PREFIX) + 4],
-                digest=_digest(secret),
-                now=now,
-            )
+    async def _insert(self, transaction: Transaction, new: NewKey, secret: str) -> Key:
+        now = await self._store.now(transaction)
+        return await rows.insert(
+            transaction,
+            KeyId(new_id()),
+            new,
+            prefix=secret[: len(_PREFIX) + 4],
+            digest=_digest(secret),
+            now=now,
+        )
 
 
 def _digest(secret: str) -> bytes:

@@ -3,18 +3,20 @@
 from shared.clock import monotonic
 from shared.dispatch.relay import Relay
 from shared.domain.errors import NotFound
+from shared.domain.idempotency import Idempotency
 from shared.domain.limits import QueueBounds
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal
-from shared.domain.requests import Decision, RunFilter
+from shared.domain.requests import Decision, Replayed, RunFilter
 from shared.domain.retrieval import RetrievedContext
 from shared.domain.run import TERMINAL, Run, RunStatus
 from shared.ids import RunId, SessionId, new_id
 from shared.service.agents import Agents
+from shared.service.once import fresh, once
 from shared.signals import Signals
 from shared.storage import changes, sessions
 from shared.storage import runs as rows
-from shared.storage.store import Store
+from shared.storage.store import Store, Transaction
 
 
 class Runs:
@@ -32,10 +34,7 @@ class Runs:
     async def get(self, principal: Principal, run_id: RunId) -> Run:
         """Read one run. Raises NotFound("run")."""
         async with self._store.reading() as reading:
-            run = await rows.fetch(self._store, reading, principal, run_id)
-        if run is None:
-            raise NotFound("run")
-        return run
+            return _found(await rows.fetch(self._store, reading, principal, run_id))
 
     async def list(self, principal: Principal, filters: RunFilter, page: Page) -> Listing[Run]:
         """List runs. Raises NotFound("session") for a session the caller does not see."""
@@ -85,8 +84,24 @@ class Runs:
 
         Raises NotRetryable, SessionEnded, SessionQueueFull.
         """
-        again = RunId(new_id())
-        async with self._store.transaction() as transaction:
+        again = self.retry_once(principal, run_id, None, correlation_id=correlation_id)
+        return fresh(await again)
+
+    async def retry_once(
+        self,
+        principal: Principal,
+        run_id: RunId,
+        idempotency: Idempotency[Run] | None,
+        *,
+        correlation_id: str,
+    ) -> Run | Replayed:
+        """Retry, or return what the same key was answered first.
+
+        Raises like `retry`, and IdempotencyKeyReused.
+        """
+
+        async def queue(transaction: Transaction) -> Run:
+            again = RunId(new_id())
             await changes.retry(
                 self._store,
                 transaction,
@@ -96,7 +111,12 @@ class Runs:
                 correlation_id=correlation_id,
                 max_queued=self._bounds.per_session,
             )
-        return await self._moved(principal, again)
+            return _found(await rows.fetch(self._store, transaction, principal, again))
+
+        retried = await once(self._store, principal, idempotency, queue)
+        if isinstance(retried, Run):
+            self._tell(retried)
+        return retried
 
     async def resume(
         self, principal: Principal, run_id: RunId, decisions: tuple[Decision, ...]
@@ -118,6 +138,15 @@ class Runs:
 
     async def _moved(self, principal: Principal, run_id: RunId) -> Run:
         run = await self.get(principal, run_id)
+        self._tell(run)
+        return run
+
+    def _tell(self, run: Run) -> None:
         self._signals.moved(run.session_id)
         self._relay.poke([run.pool])
-        return run
+
+
+def _found(run: Run | None) -> Run:
+    if run is None:
+        raise NotFound("run")
+    return run

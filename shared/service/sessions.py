@@ -5,16 +5,18 @@ from dataclasses import replace
 
 from shared.clock import monotonic
 from shared.domain.errors import Forbidden, NotFound
+from shared.domain.idempotency import Idempotency
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal, Scope
-from shared.domain.requests import NewSession, SessionFilter
+from shared.domain.requests import NewSession, Replayed, SessionFilter
 from shared.domain.session import Session
 from shared.ids import SessionId, new_id
 from shared.service.agents import Agents
+from shared.service.once import fresh, once
 from shared.signals import Signals
 from shared.storage import changes
 from shared.storage import sessions as rows
-from shared.storage.store import Store
+from shared.storage.store import Store, Transaction
 
 
 class Sessions:
@@ -30,23 +32,32 @@ class Sessions:
 
         Raises NotFound("agent"), and Forbidden where a `user` names somebody else.
         """
+        return fresh(await self.create_once(principal, new, None))
+
+    async def create_once(
+        self, principal: Principal, new: NewSession, idempotency: Idempotency[Session] | None
+    ) -> Session | Replayed:
+        """Create, or return what the same key was answered first.
+
+        Raises like `create`, and IdempotencyKeyReused.
+        """
         owned = _owned_by(principal, new)
         agent = await self._agents.get(new.agent)
-        session_id = SessionId(new_id())
-        async with self._store.transaction() as transaction:
+
+        async def create(transaction: Transaction) -> Session:
+            session_id = SessionId(new_id())
             now = await self._store.now(transaction)
             await rows.insert(
                 transaction, session_id, owned, tenant=principal.tenant, agent=agent, now=now
             )
-        return await self.get(principal, session_id)
+            return _found(await rows.fetch(transaction, principal, session_id))
+
+        return await once(self._store, principal, idempotency, create)
 
     async def get(self, principal: Principal, session_id: SessionId) -> Session:
         """Read one session. Raises NotFound("session")."""
         async with self._store.reading() as reading:
-            session = await rows.fetch(reading, principal, session_id)
-        if session is None:
-            raise NotFound("session")
-        return session
+            return _found(await rows.fetch(reading, principal, session_id))
 
     async def list(
         self, principal: Principal, filters: SessionFilter, page: Page
@@ -95,6 +106,12 @@ class Sessions:
         for run_id in live:
             self._signals.cancel_requested(run_id)
         self._signals.moved(session_id)
+
+
+def _found(session: Session | None) -> Session:
+    if session is None:
+        raise NotFound("session")
+    return session
 
 
 def _owned_by(principal: Principal, new: NewSession) -> NewSession:

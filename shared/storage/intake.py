@@ -37,14 +37,15 @@ async def accept(
     for intake in intakes:
         intake.tried = True
         try:
-            taken = memory.recall(intake) or await round_.take(intake)
+            taken = memory.recall(intake, round_.now) or await round_.take(intake)
         except InturnError as refusal:
             results.append(refusal)
         else:
-            memory.keep(intake, taken)
+            if intake.idempotency is not None and isinstance(taken, Accepted):
+                memory.keep(intake, intake.idempotency.render(taken), round_.now)
             results.append(taken)
     await round_.write()
-    await memory.write(transaction, round_.now)
+    await memory.write(transaction)
     return results
 
 

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from ingress.dialects.native.describe import problem
 from ingress.dialects.native.wire.problem import Problem
+from ingress.idempotency import HEADER, MAX_LENGTH, REPLAYED
 from shared.domain.jsontypes import JsonObject
 from shared.settings import Settings
 
@@ -46,6 +47,23 @@ _IF_NONE_MATCH: JsonObject = {
     "schema": {"type": "string"},
     "example": '"native-7"',
 }
+_IDEMPOTENCY_KEY: JsonObject = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same request gets the first answer again, status and"
+    f" body, with `{REPLAYED}: true`. Only success is remembered, for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
+    "example": "order-4711",
+}
+_REPLAYED: JsonObject = {
+    REPLAYED: {
+        "description": "`true` where this is the first answer to the same key once more.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
+_PARAMETERS = (_CORRELATION, _PREFER, _IF_NONE_MATCH, _IDEMPOTENCY_KEY)
+_CREATED = {"201", "202"}
 _HEADERS = {
     "/v1/sessions/{session_id}/messages": {"post": "Prefer"},
     "/v1/sessions/{session_id}/status": {"get": "If-None-Match"},
@@ -61,15 +79,15 @@ def document(router: APIRouter, settings: Settings) -> Document:
     )
     components = made["components"]
     components["securitySchemes"] = _SCHEMES
-    components["parameters"] = {
-        each["name"]: each for each in (_CORRELATION, _PREFER, _IF_NONE_MATCH)
-    }
+    components["parameters"] = {each["name"]: each for each in _PARAMETERS}
     _declare_problem(components["schemas"])
     _bound_content(components["schemas"]["NewMessage"], settings.max_content_chars)
     made["security"] = [{name: []} for name in _SCHEMES]
     for path, operations in made["paths"].items():
         for operation in operations.values():
             _complete(operation)
+        if "post" in operations:
+            _name_idempotency(operations["post"])
         for method, name in _HEADERS.get(path, {}).items():
             operations[method]["parameters"].append(_reference(name))
     return made
@@ -94,6 +112,14 @@ def _complete(operation: Document) -> None:
     statuses = _ALWAYS + (_WITH_BODY if "requestBody" in operation else ())
     for status in statuses:
         operation["responses"][str(status)] = problem(status)
+
+
+def _name_idempotency(operation: Document) -> None:
+    created = _CREATED & operation["responses"].keys()
+    if created:
+        operation["parameters"].append(_reference(HEADER))
+    for status in created:
+        operation["responses"][status].setdefault("headers", {}).update(_REPLAYED)
 
 
 def _reference(name: str) -> Document:

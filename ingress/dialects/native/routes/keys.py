@@ -9,7 +9,10 @@ from ingress.dialects.native.describe import problems
 from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.key import Key, NewKey, ShownKey, from_key
 from ingress.dialects.native.wire.paging import ListOf, NewestFirst, from_listing
+from ingress.idempotency import as_answer, once, respond
 from ingress.route import AdminRoute
+from shared.domain.idempotency import Answer
+from shared.domain.principal import Key as DomainKey
 
 router = APIRouter(prefix="/v1/keys", route_class=AdminRoute, tags=["keys"])
 
@@ -18,10 +21,24 @@ router = APIRouter(prefix="/v1/keys", route_class=AdminRoute, tags=["keys"])
     "", summary="Make a key", status_code=201, response_model=ShownKey, responses=problems(403)
 )
 async def create_key(call: Call, body: NewKey) -> Response:
-    """Make a key; its secret, `key`, is shown now and never again."""
+    """Make a key; its secret, `key`, is shown now and never again: null to whoever asks again."""
     call.correlate(body.correlation_id)
-    key, secret = await call.platform.keys.create(body.to_domain())
-    return answer({**from_key(key), "key": secret}, 201, {"Cache-Control": "no-store"})
+    made = await call.platform.keys.create_once(
+        call.principal, body.to_domain(), once(call, _without_secret)
+    )
+    response = respond(made, _with_secret)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _with_secret(made: tuple[DomainKey, str]) -> Answer:
+    key, secret = made
+    return as_answer({**from_key(key), "key": secret}, 201)
+
+
+def _without_secret(made: tuple[DomainKey, str]) -> Answer:
+    key, _ = made
+    return as_answer({**from_key(key), "key": None}, 201)
 
 
 @router.get("", summary="List keys", response_model=ListOf[Key], responses=problems(403))

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -19,14 +20,16 @@ from ingress.dialects.native.wire.message import (
 from ingress.dialects.native.wire.paging import BY_SEQ, ListOf, from_listing
 from ingress.dialects.native.wire.receipt import Receipt, from_receipt, run_location
 from ingress.dialects.native.wire.run_view import from_retrieved
+from ingress.idempotency import REPLAYED, as_answer, once, to_response
 from ingress.route import StrictRoute
-from shared.domain import requests
 from shared.domain.errors import NotFound, Unavailable
+from shared.domain.idempotency import Answer
 from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.message import Message as DomainMessage
 from shared.domain.message import Role
 from shared.domain.paging import Listing
-from shared.domain.printed import from_message
+from shared.domain.printed import from_message, from_run
+from shared.domain.requests import Accepted, Replayed
 from shared.domain.run import TERMINAL, RunStatus
 from shared.ids import RunId
 
@@ -53,21 +56,32 @@ async def post_message(call: Call, session_id: SessionPath, body: NewMessage) ->
     correlation_id = call.correlate(body.correlation_id)
     max_chars = call.platform.settings.max_content_chars
     new = body.to_domain(call.principal, session_id, correlation_id, max_chars)
-    accepted = await call.platform.intake.accept(call.principal, new)
-    return await _receipt(call, accepted)
-
-
-async def _receipt(call: Call, accepted: requests.Accepted) -> Response:
-    run, status = accepted.run, 202
-    headers = {"Location": run_location(run.id)}
+    taken = await call.platform.intake.accept_once(call.principal, new, once(call, _accepted))
+    receipt = taken.answer if isinstance(taken, Replayed) else _accepted(taken)
+    headers = {REPLAYED: "true"} if isinstance(taken, Replayed) else {}
     if seconds := seconds_to_wait(call.headers.getlist("prefer")):
-        # Accepted is accepted: what goes wrong with the waiting is no reason to post it again.
-        with suppress(NotFound, Unavailable):
-            run = await call.platform.runs.wait(call.principal, run.id, seconds=seconds)
-        status = 200 if run.status in _ANSWERED else 202
         headers["Preference-Applied"] = f"wait={seconds}"
+        receipt = await _awaited(call, receipt, seconds)
+    return to_response(receipt, headers)
+
+
+def _accepted(accepted: Accepted) -> Answer:
+    run = accepted.run
     body = from_receipt(accepted.message, run, accepted.cancelled_runs)
-    return answer(body, status, headers)
+    return as_answer(body, 202, run_location(run.id), run.id)
+
+
+async def _awaited(call: Call, receipt: Answer, seconds: int) -> Answer:
+    """Return the receipt with the run as it is once it has ended or waits, or time is up."""
+    if receipt.run_id is None:
+        return receipt
+    # Accepted is accepted: what goes wrong with the waiting is no reason to post it again.
+    with suppress(NotFound, Unavailable):
+        run = await call.platform.runs.wait(call.principal, receipt.run_id, seconds=seconds)
+        body = orjson.loads(receipt.body) | {"run": from_run(run)}
+        status = 200 if run.status in _ANSWERED else 202
+        return as_answer(body, status, receipt.location, run.id)
+    return receipt
 
 
 @router.get(

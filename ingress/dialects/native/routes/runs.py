@@ -16,8 +16,11 @@ from ingress.dialects.native.wire.run_view import (
     from_retrieved,
     from_whole_run,
 )
+from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
+from shared.domain.idempotency import Answer
 from shared.domain.printed import from_run
+from shared.domain.run import Run as DomainRun
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["runs"])
 
@@ -92,8 +95,14 @@ async def cancel_run(call: Call, run_id: RunPath, body: CancelRun | None = None)
 async def retry_run(call: Call, run_id: RunPath, body: RetryRun | None = None) -> Response:
     """Answer the same messages again with a new run at the end of the line; `Location` is it."""
     correlation_id = call.correlate(body.correlation_id if body else None)
-    run = await call.platform.runs.retry(call.principal, run_id, correlation_id=correlation_id)
-    return answer(from_run(run), 202, {"Location": run_location(run.id)})
+    retried = await call.platform.runs.retry_once(
+        call.principal, run_id, once(call, _queued), correlation_id=correlation_id
+    )
+    return respond(retried, _queued)
+
+
+def _queued(run: DomainRun) -> Answer:
+    return as_answer(from_run(run), 202, run_location(run.id), run.id)
 
 
 @router.post(

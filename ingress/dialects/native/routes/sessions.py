@@ -12,7 +12,10 @@ from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.receipt import session_location
 from ingress.dialects.native.wire.session_request import NewSession, SessionsQuery
 from ingress.dialects.native.wire.session_view import Session, Status, from_session, from_status
+from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
+from shared.domain.idempotency import Answer
+from shared.domain.session import Session as DomainSession
 
 router = APIRouter(prefix="/v1/sessions", route_class=StrictRoute, tags=["sessions"])
 
@@ -51,8 +54,12 @@ async def get_status(call: Call, session_id: SessionPath, wait: Wait = None) -> 
 async def create_session(call: Call, body: NewSession) -> Response:
     """Open a conversation with an agent; `Location` is the session."""
     new = body.to_domain(call.correlate(body.correlation_id))
-    session = await call.platform.sessions.create(call.principal, new)
-    return answer(from_session(session), 201, {"Location": session_location(session.id)})
+    opened = await call.platform.sessions.create_once(call.principal, new, once(call, _opened))
+    return respond(opened, _opened)
+
+
+def _opened(session: DomainSession) -> Answer:
+    return as_answer(from_session(session), 201, session_location(session.id))
 
 
 @router.get("", summary="List sessions", response_model=ListOf[Session])

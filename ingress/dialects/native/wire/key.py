@@ -78,9 +78,9 @@ class Key(BaseModel):
 
 
 class ShownKey(Key):
-    """A key with its secret, which nobody can show again."""
+    """A key with its secret, which nobody can show again: null in a replayed answer."""
 
-    key: str
+    key: str | None
 
 
 def from_key(key: DomainKey) -> JsonObject:
