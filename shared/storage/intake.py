@@ -5,19 +5,30 @@ from typing import TypeAlias
 from uuid import UUID
 
 from shared.clock import Instant
-from shared.domain.errors import InturnError, NotFound, SessionEnded, SessionQueueFull
+from shared.domain.errors import (
+    InturnError,
+    NotFound,
+    RateLimited,
+    SessionBusy,
+    SessionEnded,
+    SessionQueueFull,
+)
 from shared.domain.requests import Accepted, Replayed
 from shared.domain.run import RunStatus
 from shared.storage.busy import Busy
 from shared.storage.intake_rows import Fresh, Intake, Place, insert, receipt, stored
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.memory import Memory
+from shared.storage.metered import lock_meters
 from shared.storage.meters import Meters
 from shared.storage.store import Store, Transaction
 
 __all__ = ["Intake", "Taken", "accept"]
 
 Taken: TypeAlias = Accepted | Replayed
+
+# Who hears one of these may see the session, and so how often it is asked.
+_OF_ITS_OWN_SESSION = (RateLimited, SessionBusy, SessionEnded, SessionQueueFull)
 
 
 async def accept(
@@ -29,7 +40,7 @@ async def accept(
     SessionQueueFull, RateLimited, IdempotencyKeyReused.
     """
     memory = await Memory.enter(transaction, intakes)
-    meters = await Meters.lock(transaction, intakes)
+    meters = await lock_meters(transaction, intakes)
     lines = await lock_lines(transaction, [intake.new.session_id for intake in intakes])
     places = await stored(transaction, [intake.run_id for intake in intakes if intake.tried])
     round_ = _Round(transaction, lines, places, meters, await store.now(transaction))
@@ -39,6 +50,8 @@ async def accept(
         try:
             taken = memory.recall(intake, round_.now) or await round_.take(intake)
         except InturnError as refusal:
+            if isinstance(refusal, _OF_ITS_OWN_SESSION):
+                refusal.allowances = meters.left(intake.meters, round_.now)
             results.append(refusal)
         else:
             if intake.idempotency is not None and isinstance(taken, Accepted):
@@ -74,7 +87,7 @@ class _Round:
             return receipt(intake, line, place)
         line = _open(intake, line)
         self._busy.check(intake, line)
-        allowances = self._meters.charge(intake, self.now)
+        allowances = self._meters.charge(intake.meters, self.now)
         cleared = await self._busy.make_room(intake, line, self._flush)
         place = _append(intake, line, self.now)
         self._fresh.append(Fresh(intake=intake, line=line, place=place))

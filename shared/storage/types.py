@@ -24,7 +24,7 @@ def dump_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-class _Members(TypeDecorator[Collection[UUID | str]]):
+class Members(TypeDecorator[Collection[UUID | str]]):
     """A list as one bound value: an array on PostgreSQL, a JSON text on SQLite.
 
     One value keeps the statement's text constant, so that it is prepared once.
@@ -77,4 +77,4 @@ def _in_json(element: _IsAny, compiler: sa.Compiled, **kw: object) -> str:
 def any_of(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
     """Compare with a list bound as `name`: ids (UUID) or texts, whichever the column holds."""
     of = sa.Uuid if isinstance(column.type, sa.Uuid) else sa.Text
-    return _IsAny(column, sa.bindparam(name, type_=_Members(of)))
+    return _IsAny(column, sa.bindparam(name, type_=Members(of)))
