@@ -1,6 +1,7 @@
 """Upkeep: what a sweeper does. Every action is compare-and-set, so any number may sweep."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -9,15 +10,14 @@ from shared.dispatch.relay import Relay
 from shared.domain.errors import Unavailable
 from shared.domain.execution import Settled
 from shared.domain.lease import LeaseWatch
-from shared.ids import SessionId
 from shared.service.execution import Execution
 from shared.signals import Signals
-from shared.storage import announcing, upkeep, workers
-from shared.storage.store import Store
+from shared.storage import announcing, instants, upkeep, workers
+from shared.storage.store import Store, Transaction
 
 log = structlog.get_logger(__name__)
 
-_REMOVING_SECONDS = 1.0
+_A_CHORE_SECONDS = 1.0
 
 
 class Upkeep:
@@ -38,14 +38,14 @@ class Upkeep:
         self._watch = watch
 
     async def due(self) -> None:
-        """Make due runs ready and have the relay look at every pool that has ready ones."""
+        """Do what instants bring, and have the relay look at every pool that has ready runs."""
         async with self._store.reading() as reading:
-            waiting = await upkeep.any_due(self._store, reading)
+            come = await instants.anything(self._store, reading)
             pools = await announcing.pools_with_ready(self._store, reading)
-        if waiting:
-            async with self._store.transaction() as transaction:
-                pools |= await upkeep.release_due(self._store, transaction)
         self._relay.poke(pools)
+        if come:
+            await self._bring(instants.release)
+            await self._bring(instants.end_late)
 
     async def sweep(self) -> None:
         """Do everything that is not urgent, once; a chore that fails does not stop the next."""
@@ -53,7 +53,7 @@ class Upkeep:
             self._bury_the_dead,
             self.give_back_left_behind,
             self._forget_lost,
-            self._expire_waiting,
+            self._end_undecided,
             self.due,
             self._remove_deleted,
         )
@@ -95,15 +95,25 @@ class Upkeep:
         async with self._store.transaction() as transaction:
             await announcing.forget_lost(self._store, transaction)
 
-    async def _expire_waiting(self) -> None:
-        async with self._store.transaction() as transaction:
-            expired = await upkeep.expire_waiting(self._store, transaction)
-        for session_id in expired:
-            self._signals.moved(SessionId(session_id))
+    async def _end_undecided(self) -> None:
+        await self._bring(instants.end_undecided)
+
+    async def _bring(
+        self, verb: Callable[[Store, Transaction], Awaitable[instants.Brought]]
+    ) -> None:
+        """Perform `verb` round after round, for a while."""
+        until, more = monotonic() + _A_CHORE_SECONDS, True
+        while more and monotonic() < until:
+            async with self._store.transaction() as transaction:
+                brought = await verb(self._store, transaction)
+            for session_id in brought.sessions:
+                self._signals.moved(session_id)
+            self._relay.poke(brought.pools)
+            more = brought.more
 
     async def _remove_deleted(self) -> None:
         """Remove batch after batch, for a while: the beats must be read again in time."""
-        until, more = monotonic() + _REMOVING_SECONDS, True
+        until, more = monotonic() + _A_CHORE_SECONDS, True
         while more and monotonic() < until:
             async with self._store.transaction() as transaction:
                 more = await upkeep.remove_deleted(transaction)

@@ -1,11 +1,9 @@
 """What callers change about a run: cancel, retry, resume. Each locks the line first."""
 
 from dataclasses import replace
-from typing import Any
 
 import sqlalchemy as sa
 
-from shared.clock import Instant
 from shared.domain.errors import (
     NotFound,
     NotRetryable,
@@ -18,9 +16,11 @@ from shared.domain.principal import Principal
 from shared.domain.requests import Decision
 from shared.domain.run import Approval, Dispatch, RunEvent, RunStatus, sources
 from shared.ids import RunId, SessionId
+from shared.storage.cancelling import end_cancelled
 from shared.storage.lines import Line, finish, lock_lines
+from shared.storage.placing import inputs_of, place, seat
 from shared.storage.rows import from_approvals, to_approvals
-from shared.storage.schema import messages, run_details, run_inputs, runs, sessions
+from shared.storage.schema import run_details, run_inputs, runs, sessions
 from shared.storage.store import Store, Transaction
 from shared.storage.types import AnyRow
 
@@ -55,39 +55,9 @@ async def cancel(
     if row.status not in sources(RunEvent.CANCEL) or row.cancel_requested_at is not None:
         return False
     now = await store.now(transaction)
-    await end_cancelled(transaction, line, row, now, reason=reason, by=principal.user_id)
+    await end_cancelled(transaction, line, [row], now, reason=reason, by=principal.user_id)
     await finish(transaction, [line], now)
     return bool(row.status == RunStatus.RUNNING)
-
-
-async def end_cancelled(
-    transaction: Transaction,
-    line: Line,
-    row: AnyRow,
-    now: Instant,
-    *,
-    reason: str | None,
-    by: str | None,
-) -> None:
-    """Flag a run as cancelled, and end it unless a worker holds it.
-
-    A run that never started leaves the context; one that did keeps its turn.
-    """
-    values: dict[str, Any] = {
-        "cancel_requested_at": now,
-        "cancel_reason": reason,
-        "cancel_by": by,
-    }
-    if row.status != RunStatus.RUNNING:
-        line.shift(row.id, RunStatus(row.status), RunStatus.CANCELLED)
-        values |= {
-            "status": RunStatus.CANCELLED,
-            "dispatch": None,
-            "fence": row.fence + 1,
-            "settled_at": now,
-            "in_context": row.claimed_at is not None and row.in_context,
-        }
-    await transaction.execute(runs.update().where(runs.c.id == row.id).values(values))
 
 
 async def retry(
@@ -100,7 +70,10 @@ async def retry(
     correlation_id: str,
     max_queued: int,
 ) -> None:
-    """Queue a new run for the same messages at the line's tail; the messages move with it."""
+    """Queue a new run for the same messages at the line's tail; the messages move with it.
+
+    It is asked for the same, but for a deadline that has passed.
+    """
     line, row = await _lock_run(transaction, principal, run_id)
     if row.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
         raise NotRetryable(f"This run is {row.status}; only a failed or cancelled one is retried.")
@@ -111,6 +84,8 @@ async def retry(
         raise SessionQueueFull(detail, retry_after=5)
     now = await store.now(transaction)
     line.shift(new_id, None, RunStatus.QUEUED)
+    inputs = (await inputs_of(transaction, [run_id]))[run_id]
+    seated = [seat(line, each, now) for each in inputs]
     kept = ("session_id", "agent_id", "pool", "priority", "origin", "max_attempts")
     values = {name: getattr(row, name) for name in kept} | {
         "id": new_id,
@@ -120,25 +95,25 @@ async def retry(
         "principal_id": principal.id,
         "correlation_id": correlation_id,
         "retry_of": run_id,
+        "deadline_at": row.deadline_at if row.deadline_at and row.deadline_at > now else None,
         "stored_at": now,
     }
     await transaction.execute(runs.insert(), values)
-    inputs = sa.select(run_inputs.c.message_id).where(run_inputs.c.run_id == run_id)
-    ids = list((await transaction.execute(inputs)).scalars())
     await transaction.execute(
-        run_inputs.insert(), [{"run_id": new_id, "message_id": each} for each in ids]
+        run_inputs.insert(), [{"run_id": new_id, "message_id": each.id} for each in inputs]
     )
-    moved = messages.update().where(messages.c.id.in_(ids))
-    await transaction.execute(moved.values(run_id=new_id, turn_seq=values["seq"]))
-    await _copy_inputs(transaction, run_id, new_id)
+    turn = {"run_id": new_id, "turn_seq": values["seq"]}
+    await place(transaction, [each | turn for each in seated])
+    await _copy_options(transaction, run_id, new_id)
     await finish(transaction, [line], now)
 
 
-async def _copy_inputs(transaction: Transaction, run_id: RunId, new_id: RunId) -> None:
-    stored = sa.select(run_details.c.inputs).where(run_details.c.run_id == run_id)
-    inputs = (await transaction.execute(stored)).scalar_one_or_none()
-    if inputs:
-        await transaction.execute(run_details.insert(), {"run_id": new_id, "inputs": inputs})
+async def _copy_options(transaction: Transaction, run_id: RunId, new_id: RunId) -> None:
+    asked = [run_details.c[name] for name in ("inputs", "options", "callback_url")]
+    stored = sa.select(*asked).where(run_details.c.run_id == run_id)
+    row = (await transaction.execute(stored)).one_or_none()
+    if row is not None and any(row):
+        await transaction.execute(run_details.insert(), {"run_id": new_id, **row._mapping})  # noqa: SLF001  (public in SQLAlchemy)
 
 
 async def resume(
@@ -208,8 +183,7 @@ async def delete_session(
     )
     rows = (await transaction.execute(unfinished)).all()
     now = await store.now(transaction)
-    for row in rows:
-        await end_cancelled(transaction, line, row, now, reason="session deleted", by=None)
+    await end_cancelled(transaction, line, rows, now, reason="session deleted", by=None)
     line.moved = True
     await finish(transaction, [line], now)
     tombstone = sessions.update().where(sessions.c.id == session_id)

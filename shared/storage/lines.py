@@ -191,5 +191,7 @@ async def promote(transaction: Transaction, ids: Collection[UUID], now: Instant)
 
     The sessions must be locked by this transaction.
     """
+    if not ids:
+        return set()
     rows = await transaction.execute(_PROMOTE, {"ids": ids, "_now": now})
     return set(rows.scalars())

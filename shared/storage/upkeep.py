@@ -1,16 +1,12 @@
-"""What time brings: due runs, expired approvals, tombstones, totals."""
+"""What is swept: rows of tombstoned sessions. And what is counted: totals."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.domain.run import Dispatch, ErrorCode, RunError, RunEvent, RunStatus, target
 from shared.ids import PrincipalId
-from shared.storage.lines import finish, lock_lines, promote
-from shared.storage.rows import from_error
 from shared.storage.schema import (
     attempts,
     messages,
@@ -20,78 +16,17 @@ from shared.storage.schema import (
     runs,
     sessions,
 )
-from shared.storage.store import Store, Transaction
+from shared.storage.store import Transaction
 from shared.storage.types import any_of
 
-_DUE_A_ROUND = 500
 _DELETED_AT_ONCE = 200  # sessions, and
 _REMOVED_AT_ONCE = 500  # rows of each table: nobody waits long for the one writer of SQLite
 
-_now = sa.bindparam("_now", type_=sa.BigInteger)
-_DUE = (
-    sa.select(runs.c.id, runs.c.session_id)
-    .where(runs.c.dispatch == sa.literal_column("'scheduled'"), runs.c.available_at <= _now)
-    .order_by(runs.c.available_at)
-    .limit(_DUE_A_ROUND)
-)
-_EXPIRED = (
-    sa.select(runs.c.id, runs.c.session_id)
-    .where(runs.c.status == sa.literal_column("'waiting'"), runs.c.available_at <= _now)
-    .order_by(runs.c.available_at)
-    .limit(_DUE_A_ROUND)
-)
-_LOCKED = sa.select(runs).where(any_of(runs.c.id, "ids")).order_by(runs.c.id).with_for_update()
 _TOTALS = (
     sa.select(runs.c.principal_id, sa.func.count())
     .where(runs.c.status == sa.literal_column("'queued'"))
     .group_by(runs.c.principal_id)
 )
-
-
-async def any_due(store: Store, reading: AsyncConnection) -> bool:
-    """Tell whether a scheduled run's time has come."""
-    due = await reading.execute(_DUE, {"_now": await store.now(reading)})
-    return due.first() is not None
-
-
-async def release_due(store: Store, transaction: Transaction) -> set[str]:
-    """Give scheduled runs whose time has come their place in the line, and promote."""
-    due = (await transaction.execute(_DUE, {"_now": await store.now(transaction)})).all()
-    if not due:
-        return set()
-    lines = await lock_lines(transaction, [row.session_id for row in due])
-    now = await store.now(transaction)
-    rows = (await transaction.execute(_LOCKED, {"ids": [row.id for row in due]})).all()
-    come = [row for row in rows if row.dispatch == Dispatch.SCHEDULED and row.available_at <= now]
-    for row in come:
-        values: dict[str, Any] = {"dispatch": Dispatch.BLOCKED}
-        if row.seq is None:
-            values["seq"] = lines[row.session_id].next_seq()
-            lines[row.session_id].moved = True
-        await transaction.execute(runs.update().where(runs.c.id == row.id).values(values))
-    await finish(transaction, lines.values(), now)
-    return await promote(transaction, sorted(lines), now)
-
-
-async def expire_waiting(store: Store, transaction: Transaction) -> list[UUID]:
-    """Fail the runs whose approval did not come in time; return their sessions."""
-    expired = (await transaction.execute(_EXPIRED, {"_now": await store.now(transaction)})).all()
-    if not expired:
-        return []
-    lines = await lock_lines(transaction, [row.session_id for row in expired])
-    now = await store.now(transaction)
-    error = from_error(RunError(code=ErrorCode.APPROVAL_EXPIRED, message="Nobody decided in time."))
-    for row in await transaction.execute(_LOCKED, {"ids": [row.id for row in expired]}):
-        if row.status != RunStatus.WAITING or row.available_at > now:
-            continue
-        status = target(RunEvent.EXPIRE)
-        lines[row.session_id].shift(row.id, RunStatus.WAITING, status, error)
-        failed = runs.update().where(runs.c.id == row.id)
-        await transaction.execute(failed.values(status=status, settled_at=now))
-        details = run_details.update().where(run_details.c.run_id == row.id)
-        await transaction.execute(details.values(error=error))
-    await finish(transaction, lines.values(), now)
-    return list(lines)
 
 
 async def remove_deleted(transaction: Transaction) -> bool:
