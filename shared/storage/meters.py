@@ -40,6 +40,7 @@ _SAVE = Each(
         .values(arrival_at=value("_arrival"))
     ),
 )
+_PERIODS = {1: "a second", 60: "a minute", 3600: "an hour"}
 
 
 class Meters:
@@ -100,10 +101,10 @@ class Meters:
 def _refusal(full: Mapping[Meter, Instant], now: Instant) -> RateLimited:
     strictest = max(full, key=lambda meter: full[meter])
     rate, seconds = strictest.rate, (full[strictest] - now) / SECOND
-    period = {1: "second", 60: "minute", 3600: "hour"}[rate.period_seconds]
+    messages = f"{rate.count} message{'s' if rate.count > 1 else ''}"
     at_once = f", {rate.burst} at once" if rate.burst != rate.count else ""
     detail = (
-        f"This {strictest.name} may post {rate.count} messages a {period}{at_once}; "
+        f"This {strictest.name} may post {messages} {_PERIODS[rate.period_seconds]}{at_once}; "
         f"the next one passes in {math.ceil(seconds)} s."
     )
     return RateLimited(detail, retry_after=seconds)
