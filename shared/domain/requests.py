@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from shared.clock import Instant
+from shared.domain.agent import Agent
 from shared.domain.idempotency import Answer
 from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Content, Message, Role
@@ -23,6 +24,16 @@ class NewSession:
     correlation_id: str | None = None
     origin: str = "native"
     initial_messages: tuple[tuple[Role, Content], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A session about to be written: checked, owned, and with an id of its own."""
+
+    id: SessionId
+    tenant: str
+    agent: Agent
+    new: NewSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +119,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
-    """A key to make."""
+    """A key to make; `rate_limit` is its own, and `max_running` caps its principal."""
 
     name: str
     scope: Scope
     tenant: str
     user_id: str | None = None
     expires_at: Instant | None = None
+    rate_limit: str | None = None
+    max_running: int | None = None

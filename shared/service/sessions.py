@@ -1,14 +1,15 @@
 """Sessions: create, read, watch, delete."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from shared.clock import monotonic
-from shared.domain.errors import Forbidden, NotFound
+from shared.domain.agent import Agent
+from shared.domain.errors import Forbidden, InturnError, NotFound
 from shared.domain.idempotency import Idempotency
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal, Scope
-from shared.domain.requests import NewSession, Replayed, SessionFilter
+from shared.domain.requests import NewSession, Opening, Replayed, SessionFilter
 from shared.domain.session import Session
 from shared.ids import SessionId, new_id
 from shared.service.agents import Agents
@@ -16,6 +17,7 @@ from shared.service.once import fresh, once
 from shared.signals import Signals
 from shared.storage import changes
 from shared.storage import sessions as rows
+from shared.storage.openings import open_sessions
 from shared.storage.store import Store, Transaction
 
 
@@ -41,18 +43,22 @@ class Sessions:
 
         Raises like `create`, and IdempotencyKeyReused.
         """
-        owned = _owned_by(principal, new)
-        agent = await self._agents.get(new.agent)
+        [opening] = await self.openings(principal, [new])
+        if isinstance(opening, InturnError):
+            raise opening
 
         async def create(transaction: Transaction) -> Session:
-            session_id = SessionId(new_id())
-            now = await self._store.now(transaction)
-            await rows.insert(
-                transaction, session_id, owned, tenant=principal.tenant, agent=agent, now=now
-            )
-            return _found(await rows.fetch(transaction, principal, session_id))
+            await open_sessions(transaction, [opening], await self._store.now(transaction))
+            return _found(await rows.fetch(transaction, principal, opening.id))
 
         return await once(self._store, principal, idempotency, create)
+
+    async def openings(
+        self, principal: Principal, news: Sequence[NewSession]
+    ) -> Sequence[Opening | InturnError]:
+        """Check what is to be opened, each for itself; nothing is written yet."""
+        agents = {name: await self._agents.find(name) for name in {new.agent for new in news}}
+        return [_opening(principal, new, agents[new.agent]) for new in news]
 
     async def get(self, principal: Principal, session_id: SessionId) -> Session:
         """Read one session. Raises NotFound("session")."""
@@ -112,6 +118,16 @@ def _found(session: Session | None) -> Session:
     if session is None:
         raise NotFound("session")
     return session
+
+
+def _opening(principal: Principal, new: NewSession, agent: Agent | None) -> Opening | InturnError:
+    if agent is None:
+        return NotFound("agent")
+    try:
+        owned = _owned_by(principal, new)
+    except Forbidden as error:
+        return error
+    return Opening(id=SessionId(new_id()), tenant=principal.tenant, agent=agent, new=owned)
 
 
 def _owned_by(principal: Principal, new: NewSession) -> NewSession:

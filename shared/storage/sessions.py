@@ -7,18 +7,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.clock import Instant
-from shared.domain.agent import Agent
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal, Scope
-from shared.domain.requests import NewSession, SessionFilter
+from shared.domain.requests import SessionFilter
 from shared.domain.run import RunStatus
 from shared.domain.session import Session, SessionStatus
 from shared.ids import AgentId, SessionId
 from shared.storage.keyset import paged
 from shared.storage.rows import to_session
 from shared.storage.schema import agents, runs, sessions
-from shared.storage.store import Transaction
 from shared.storage.types import any_of
 
 SELECT = (
@@ -42,37 +39,6 @@ def visible(principal: Principal) -> list[sa.ColumnElement[bool]]:
     if principal.scope is Scope.USER:
         conditions.append(sessions.c.user_id == principal.user_id)
     return conditions
-
-
-async def insert(
-    transaction: Transaction,
-    session_id: SessionId,
-    new: NewSession,
-    *,
-    tenant: str,
-    agent: Agent,
-    now: Instant,
-) -> None:
-    """Write a new session; the same id again changes nothing, so that it may be replayed."""
-    known = await transaction.execute(sa.select(sessions.c.id).where(sessions.c.id == session_id))
-    if known.first():
-        return
-    await transaction.execute(
-        sessions.insert(),
-        {
-            "id": session_id,
-            "tenant": tenant,
-            "user_id": new.user_id,
-            "agent_id": agent.id,
-            "origin": new.origin,
-            "metadata": new.metadata,
-            "correlation_id": new.correlation_id,
-            "last_message_at": now,
-            "created_at": now,
-            "updated_at": now,
-            "last_activity_at": now,
-        },
-    )
 
 
 async def fetch(

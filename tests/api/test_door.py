@@ -110,12 +110,6 @@ async def test_a_declared_length_is_enough_to_be_refused(admin: Caller) -> None:
     assert outcome(await admin.http.send(request)) == "413 payload_too_large"
 
 
-async def test_idempotency_keys_are_refused_not_ignored(admin: Caller) -> None:
-    response = await admin.call("POST", "/v1/sessions", {"agent": "echo"}, Idempotency_Key="k")
-    assert outcome(response) == "422 not_supported"
-    assert response.json()["errors"][0]["loc"] == ["header", "Idempotency-Key"]
-
-
 async def test_our_own_fault_is_a_500_without_details(
     admin: Caller, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
