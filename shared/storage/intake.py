@@ -14,13 +14,14 @@ from shared.domain.errors import (
     SessionQueueFull,
 )
 from shared.domain.requests import Accepted, Replayed
-from shared.domain.run import RunStatus
+from shared.domain.scheduling import due_at
 from shared.storage.busy import Busy
-from shared.storage.intake_rows import Fresh, Intake, Place, insert, receipt, stored
+from shared.storage.intake_rows import NOBODY, Fresh, Intake, Place, insert
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.memory import Memory
 from shared.storage.metered import lock_meters
 from shared.storage.meters import Meters
+from shared.storage.receipts import append, receipt, stored
 from shared.storage.store import Store, Transaction
 
 __all__ = ["Intake", "Taken", "accept"]
@@ -37,13 +38,16 @@ async def accept(
     """Append each message to its session's line, in the order given, and promote.
 
     Per item an error, and nothing is stored of it: NotFound, SessionEnded, SessionBusy,
-    SessionQueueFull, RateLimited, IdempotencyKeyReused.
+    SessionQueueFull, RateLimited, IdempotencyKeyReused, ValidationFailed.
     """
     memory = await Memory.enter(transaction, intakes)
     meters = await lock_meters(transaction, intakes)
     lines = await lock_lines(transaction, [intake.new.session_id for intake in intakes])
-    places = await stored(transaction, [intake.run_id for intake in intakes if intake.tried])
-    round_ = _Round(transaction, lines, places, meters, await store.now(transaction))
+    now = await store.now(transaction)
+    tried = [intake.message_id for intake in intakes if intake.tried]
+    places = await stored(transaction, lines, tried, now)
+    busy = await Busy.enter(transaction, intakes, lines, now)
+    round_ = _Round(transaction, lines, places, meters, busy, now)
     results: list[Taken | InturnError] = []
     for intake in intakes:
         intake.tried = True
@@ -71,6 +75,7 @@ class _Round:
         lines: dict[UUID, Line],
         places: dict[UUID, Place],
         meters: Meters,
+        busy: Busy,
         now: Instant,
     ) -> None:
         self.now = now
@@ -78,20 +83,27 @@ class _Round:
         self._lines = lines
         self._places = places
         self._meters = meters
-        self._busy = Busy(transaction, now)
+        self._busy = busy
         self._fresh: list[Fresh] = []
 
     async def take(self, intake: Intake) -> Accepted:
         line = self._lines.get(intake.new.session_id)
-        if line is not None and (place := self._places.get(intake.run_id)):
-            return receipt(intake, line, place)
+        if line is not None and (place := self._places.get(intake.message_id)):
+            return receipt(intake, place, await self._busy.cleared_earlier(intake, place.run))
         line = _open(intake, line)
-        self._busy.check(intake, line)
+        due = due_at(intake.new, self.now)
+        partner = self._busy.partner(intake, line)
+        if partner is None:
+            self._busy.check(intake, line)
         allowances = self._meters.charge(intake.meters, self.now)
-        cleared = await self._busy.make_room(intake, line, self._flush)
-        place = _append(intake, line, self.now)
+        if partner is not None:
+            place, cleared = self._busy.join(intake, line, partner), NOBODY
+        else:
+            cleared = await self._busy.make_room(intake, line, self._flush)
+            place = append(intake, line, due, self.now)
+            self._busy.note(intake, line, place.run)
         self._fresh.append(Fresh(intake=intake, line=line, place=place))
-        return receipt(intake, line, place, cleared, allowances)
+        return receipt(intake, place, cleared, allowances)
 
     async def write(self) -> None:
         """Write what is left, and promote."""
@@ -112,21 +124,4 @@ def _open(intake: Intake, line: Line | None) -> Line:
         raise NotFound("session")
     if line.ended_at is not None:
         raise SessionEnded("This session has ended; create a new one.")
-    if line.queue_depth >= intake.max_queued:
-        detail = f"This session already has {line.queue_depth} queued runs; wait for some to end."
-        raise SessionQueueFull(detail, retry_after=5)
     return line
-
-
-def _append(intake: Intake, line: Line, now: Instant) -> Place:
-    busy, busy_with = line.busy, line.active_run_id
-    message_seq, created_at = line.add_message(now)
-    line.shift(intake.run_id, None, RunStatus.QUEUED)
-    return Place(
-        message_seq=message_seq,
-        created_at=created_at,
-        run_seq=line.next_seq(),
-        stored_at=now,
-        busy_with=busy_with,
-        busy=busy,
-    )

@@ -1,26 +1,22 @@
-"""What intake writes: a message, its run, what the run answers; and the receipt of it."""
+"""What intake writes: a message, its run, what the run answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
-
-import sqlalchemy as sa
 
 from shared.clock import Instant
+from shared.domain.coalescing import options_hash
 from shared.domain.idempotency import Idempotency
-from shared.domain.message import Message, Role
+from shared.domain.message import Role
 from shared.domain.principal import Principal
-from shared.domain.rates import Allowance, Meter
+from shared.domain.rates import Meter
 from shared.domain.requests import Accepted, NewMessage
-from shared.domain.run import Dispatch, Run, RunStatus
-from shared.domain.waiting import explain
+from shared.domain.run import Dispatch, OnBusy, Run, RunStatus
 from shared.ids import MessageId, RunId
 from shared.storage.each import insert_each
 from shared.storage.lines import Line
 from shared.storage.schema import messages, run_details, run_inputs, runs
 from shared.storage.store import Transaction
-from shared.storage.types import any_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,14 +35,15 @@ class Intake:
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Place:
-    """Where a message and its run stand in their session."""
+    """Where a message stands in its session, and the run that will answer it.
 
-    message_seq: int
+    One that is not due has no `seq` yet, and neither has its run.
+    """
+
+    seq: int | None
     created_at: Instant
-    run_seq: int
-    stored_at: Instant
-    busy_with: RunId | None
-    busy: bool
+    run: Run
+    joined: bool = False  # the run was there before
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -68,74 +65,39 @@ class Cleared:
 
 NOBODY = Cleared()
 
-_STORED = (
-    sa.select(
-        runs.c.id,
-        runs.c.seq.label("run_seq"),
-        runs.c.stored_at,
-        messages.c.seq.label("message_seq"),
-        messages.c.created_at,
-    )
-    .join_from(runs, run_inputs, run_inputs.c.run_id == runs.c.id)
-    .join(messages, messages.c.id == run_inputs.c.message_id)
-    .where(any_of(runs.c.id, "ids"))
-)
-
-
 _MESSAGE = insert_each(
     messages, "id", "session_id", "seq", "turn_seq", "run_id", "role", "content", "author_id",
     "metadata", "correlation_id", "created_at",
 )  # fmt: skip
 _RUN = insert_each(
     runs, "id", "session_id", "seq", "status", "dispatch", "principal_id", "agent_id", "pool",
-    "priority", "origin", "correlation_id", "max_attempts", "stored_at",
+    "priority", "origin", "correlation_id", "on_busy", "options_hash", "max_attempts",
+    "available_at", "deadline_at", "stored_at",
 )  # fmt: skip
 _INPUT = insert_each(run_inputs, "run_id", "message_id")
 
 
-async def stored(transaction: Transaction, ids: Sequence[UUID]) -> dict[UUID, Place]:
-    """Find those of the runs that an earlier try has written."""
-    if not ids:
-        return {}
-    rows = await transaction.execute(_STORED, {"ids": ids})
-    return {
-        row.id: Place(
-            message_seq=row.message_seq,
-            created_at=row.created_at,
-            run_seq=row.run_seq,
-            stored_at=row.stored_at,
-            busy_with=None,
-            busy=False,
-        )
-        for row in rows
-    }
-
-
 async def insert(transaction: Transaction, fresh: Sequence[Fresh]) -> None:
     """Insert messages, runs and what the runs were given; for none, nothing happens."""
+    new = [each for each in fresh if not each.place.joined]
     await _MESSAGE.execute(transaction, [_message_row(each) for each in fresh])
-    await _RUN.execute(transaction, [_run_row(each) for each in fresh])
+    await _RUN.execute(transaction, [_run_row(each) for each in new])
     await _INPUT.execute(
         transaction,
-        [{"run_id": each.intake.run_id, "message_id": each.intake.message_id} for each in fresh],
+        [{"run_id": each.place.run.id, "message_id": each.intake.message_id} for each in fresh],
     )
-    details = [
-        {"run_id": each.intake.run_id, "inputs": each.intake.new.inputs}
-        for each in fresh
-        if each.intake.new.inputs
-    ]
-    if details:
+    if details := [row for each in new if (row := _details(each.intake))]:
         await transaction.execute(run_details.insert(), details)
 
 
 def _message_row(fresh: Fresh) -> dict[str, Any]:
-    intake, line, place = fresh.intake, fresh.line, fresh.place
+    intake, place = fresh.intake, fresh.place
     return {
         "id": intake.message_id,
-        "session_id": line.id,
-        "seq": place.message_seq,
-        "turn_seq": place.run_seq,
-        "run_id": intake.run_id,
+        "session_id": fresh.line.id,
+        "seq": place.seq,
+        "turn_seq": place.run.seq,
+        "run_id": place.run.id,
         "role": Role.USER,
         "content": intake.new.content,
         "author_id": intake.new.author_id,
@@ -146,79 +108,37 @@ def _message_row(fresh: Fresh) -> dict[str, Any]:
 
 
 def _run_row(fresh: Fresh) -> dict[str, Any]:
-    intake, line, place = fresh.intake, fresh.line, fresh.place
+    intake, line, run = fresh.intake, fresh.line, fresh.place.run
+    new, scheduled = intake.new, run.seq is None
+    open_to_others = new.on_busy is OnBusy.COALESCE
     return {
-        "id": intake.run_id,
+        "id": run.id,
         "session_id": line.id,
-        "seq": place.run_seq,
+        "seq": run.seq,
         "status": RunStatus.QUEUED,
-        "dispatch": Dispatch.BLOCKED,
+        "dispatch": Dispatch.SCHEDULED if scheduled else Dispatch.BLOCKED,
         "principal_id": intake.principal.id,
         "agent_id": line.agent_id,
         "pool": line.pool,
-        "priority": intake.new.priority,
-        "origin": intake.new.origin,
-        "correlation_id": intake.new.correlation_id,
+        "priority": new.priority,
+        "origin": new.origin,
+        "correlation_id": new.correlation_id,
+        "on_busy": new.on_busy,
+        "options_hash": options_hash(new, intake.principal.id) if open_to_others else None,
         "max_attempts": line.max_attempts,
-        "stored_at": place.stored_at,
+        "available_at": new.not_before if scheduled else None,
+        "deadline_at": new.deadline,
+        "stored_at": run.stored_at,
     }
 
 
-def receipt(
-    intake: Intake,
-    line: Line,
-    place: Place,
-    cleared: Cleared = NOBODY,
-    allowances: tuple[Allowance, ...] = (),
-) -> Accepted:
-    """Say what was accepted."""
-    return Accepted(
-        message=_message(intake, place),
-        run=_run(intake, line, place),
-        cancelled_runs=cleared.cancelled,
-        told_runs=cleared.told,
-        allowances=allowances,
-    )
-
-
-def _message(intake: Intake, place: Place) -> Message:
+def _details(intake: Intake) -> dict[str, Any] | None:
     new = intake.new
-    return Message(
-        id=intake.message_id,
-        session_id=new.session_id,
-        seq=place.message_seq,
-        run_id=intake.run_id,
-        role=Role.USER,
-        content=new.content,
-        author_id=new.author_id,
-        metadata=new.metadata,
-        correlation_id=new.correlation_id,
-        created_at=place.created_at,
-    )
-
-
-def _run(intake: Intake, line: Line, place: Place) -> Run:
-    new = intake.new
-    return Run(
-        id=intake.run_id,
-        session_id=new.session_id,
-        agent_id=line.agent_id,
-        agent=line.agent,
-        pool=line.pool,
-        status=RunStatus.QUEUED,
-        seq=place.run_seq,
-        message_ids=(intake.message_id,),
-        max_attempts=line.max_attempts,
-        correlation_id=new.correlation_id,
-        priority=new.priority,
-        waiting_for=explain(
-            status=RunStatus.QUEUED,
-            dispatch=Dispatch.BLOCKED if place.busy else Dispatch.READY,
-            cause=None,
-            detail=None,
-            until=None,
-            busy_with=place.busy_with,
-            now=place.stored_at,
-        ),
-        stored_at=place.stored_at,
-    )
+    if not (new.inputs or new.options or new.callback_url):
+        return None
+    return {
+        "run_id": intake.run_id,
+        "inputs": new.inputs or None,
+        "options": new.options or None,
+        "callback_url": new.callback_url,
+    }
