@@ -25,7 +25,9 @@ from shared.service.intake import Intake
 from shared.service.keys import Keys
 from shared.service.messages import Messages
 from shared.service.operations import Operations
+from shared.service.recurrence import Recurrence
 from shared.service.runs import Runs
+from shared.service.schedules import Schedules
 from shared.service.sessions import Sessions
 from shared.service.upkeep import Upkeep
 from shared.settings import Settings
@@ -55,6 +57,7 @@ class Platform:
     intake: Intake
     runs: Runs
     agents: Agents
+    schedules: Schedules
     keys: Keys
     execution: Execution
     upkeep: Upkeep
@@ -184,6 +187,7 @@ def _compose(
         overall=settings.max_queued,
     )
     execution = Execution(store, signals, relay, max_wait_seconds=settings.max_wait_hours * 3600)
+    intake = Intake(store, signals, relay, bounds)
     watch = LeaseWatch(lease=settings.lease_seconds, widest_gap=2 * settings.sweep_seconds)
     return Platform(
         settings=settings,
@@ -192,12 +196,13 @@ def _compose(
         broker=broker,
         sessions=Sessions(store, signals, agents),
         messages=Messages(store),
-        intake=Intake(store, signals, relay, bounds),
+        intake=intake,
         runs=Runs(store, signals, relay, agents, bounds),
         agents=agents,
+        schedules=Schedules(store),
         keys=Keys(store),
         execution=execution,
-        upkeep=Upkeep(store, signals, relay, execution, watch),
+        upkeep=Upkeep(store, signals, relay, execution, Recurrence(store, intake), watch),
         operations=Operations(store, publisher),
     )
 

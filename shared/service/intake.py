@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.dispatch.relay import Relay
 from shared.domain.errors import InturnError, Overloaded, QueueFull
@@ -20,6 +21,16 @@ from shared.storage.intake import Taken
 from shared.storage.store import Store, Transaction
 
 _WAITING_AT_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A message of our own making: its ids are the same however often it is tried."""
+
+    principal: Principal
+    new: NewMessage
+    message_id: MessageId
+    run_id: RunId
 
 
 class Intake:
@@ -71,10 +82,37 @@ class Intake:
             )
         )
         if isinstance(taken, Accepted):
-            self._note(principal, taken)
+            self.note(principal, taken)
         return taken
 
-    def _note(self, principal: Principal, accepted: Accepted) -> None:
+    async def take_in(
+        self, transaction: Transaction, entries: Sequence[Entry]
+    ) -> list[Accepted | InturnError]:
+        """Accept as part of a larger transaction, or say why not; `note` it once committed."""
+        refused: dict[RunId, InturnError] = {}
+        for entry in entries:
+            try:
+                self._check_totals(entry.principal)
+            except InturnError as refusal:
+                refused[entry.run_id] = refusal
+        admitted = [
+            intake.Intake(
+                principal=entry.principal,
+                new=entry.new,
+                message_id=entry.message_id,
+                run_id=entry.run_id,
+                max_queued=self._bounds.per_session,
+                tried=True,
+            )
+            for entry in entries
+            if entry.run_id not in refused
+        ]
+        taken = iter(await intake.accept(self._store, transaction, admitted))
+        results = [refused.get(entry.run_id) or next(taken) for entry in entries]
+        return [result if isinstance(result, InturnError) else fresh(result) for result in results]
+
+    def note(self, principal: Principal, accepted: Accepted) -> None:
+        """Tell relay, workers and whoever waits of what is committed."""
         self._queued[principal.id] += 1
         self._queued_by_all += 1
         self._relay.poke([accepted.run.pool])

@@ -11,6 +11,7 @@ from shared.domain.errors import Unavailable
 from shared.domain.execution import Settled
 from shared.domain.lease import LeaseWatch
 from shared.service.execution import Execution
+from shared.service.recurrence import Recurrence
 from shared.signals import Signals
 from shared.storage import announcing, instants, upkeep, workers
 from shared.storage.store import Store, Transaction
@@ -29,12 +30,14 @@ class Upkeep:
         signals: Signals,
         relay: Relay,
         execution: Execution,
+        recurrence: Recurrence,
         watch: LeaseWatch,
     ) -> None:
         self._store = store
         self._signals = signals
         self._relay = relay
         self._execution = execution
+        self._recurrence = recurrence
         self._watch = watch
 
     async def due(self) -> None:
@@ -46,6 +49,7 @@ class Upkeep:
         if come:
             await self._bring(instants.release)
             await self._bring(instants.end_late)
+        await self._recurrence.send_due()
 
     async def sweep(self) -> None:
         """Do everything that is not urgent, once; a chore that fails does not stop the next."""

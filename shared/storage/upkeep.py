@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.ids import PrincipalId
+from shared.storage import schedules
 from shared.storage.schema import (
     attempts,
     messages,
@@ -45,6 +46,7 @@ async def remove_deleted(transaction: Transaction) -> bool:
     # Runs before messages: a run that succeeded has its answer for as long as it is there.
     if await _remove_runs(transaction, ids) or await _remove_messages(transaction, ids):
         return True
+    await schedules.remove_of_sessions(transaction, ids)
     await transaction.execute(sessions.delete().where(any_of(sessions.c.id, "ids")), {"ids": ids})
     return len(ids) == _DELETED_AT_ONCE
 
