@@ -1,5 +1,6 @@
 """Runs as readers see them."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from shared.storage.rows import to_attempt, to_run
 from shared.storage.schema import agents, attempts, run_details, runs, sessions, workers
 from shared.storage.sessions import visible
 from shared.storage.store import Store
+from shared.storage.types import any_of
 
 _SELECT = (
     sa.select(
@@ -37,6 +39,7 @@ _SELECT = (
     .where(sessions.c.deleted_at.is_(None))
 )
 _ONE = _SELECT.where(runs.c.id == sa.bindparam("_id"))
+_SEVERAL = _SELECT.where(any_of(runs.c.id, "ids"))
 _STANDING = (
     sa.select(runs.c.session_id, runs.c.status, sessions.c.tenant, sessions.c.user_id)
     .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
@@ -72,6 +75,14 @@ async def fetch(
         return None
     tried = [to_attempt(each) for each in await reading.execute(_ATTEMPTS, {"_id": run_id})]
     return (await _complete(store, reading, [row], {run_id: tried}))[0]
+
+
+async def several(
+    store: Store, reading: AsyncConnection, ids: Collection[UUID]
+) -> dict[RunId, Run]:
+    """Read runs by id, whosever they are, without those of deleted sessions."""
+    rows = (await reading.execute(_SEVERAL, {"ids": ids})).all()
+    return {run.id: run for run in await _complete(store, reading, rows, {})}
 
 
 async def page(
