@@ -6,6 +6,9 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$each -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$each && break; done)
 
+# Processes that share the tests. Most of their time is waiting; 0 runs them in one, in order.
+TESTERS ?= 3
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile pyproject.toml --quiet --upgrade \
@@ -22,7 +25,7 @@ run: install ## Start everything on this machine: http://127.0.0.1:8000
 	@exec $(BIN)/inturn serve
 
 test: install-dev ## Run the tests; those of a service that does not answer are skipped
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 check: install-dev ## Everything that must hold before a change lands; needs the services
 	$(BIN)/ruff check

@@ -14,9 +14,19 @@ import pika
 import pytest
 
 from tests import services
+from tests.alone import take_turns
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    take_turns(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first: then no process is left alone with it at the end."""
+    items.sort(key=lambda item: "integration" not in item.path.parts)
 
 
 def without(service: str, url: str, variable: str) -> NoReturn:

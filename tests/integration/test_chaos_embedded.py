@@ -4,6 +4,8 @@ import asyncio
 import itertools
 from pathlib import Path
 
+import pytest
+
 from tests.integration.fleet import HEARTBEAT, LONG, Fleet, script
 from workers import exits
 
@@ -73,6 +75,7 @@ async def test_a_run_that_kills_its_process_fails_alone(tmp_path: Path) -> None:
         assert "worker_lost" in failed[2]
 
 
+@pytest.mark.alone
 async def test_a_blocked_loop_of_agents_delays_nobody_else(tmp_path: Path) -> None:
     async with Fleet(tmp_path) as fleet:
         server = await fleet.up("serve")

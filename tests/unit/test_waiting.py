@@ -53,7 +53,7 @@ def test_a_run_that_waits_says_why(row: Row, cause: str) -> None:
     assert waiting.detail.endswith(".")
 
 
-@pytest.mark.parametrize("status", set(RunStatus) - {RunStatus.QUEUED, RunStatus.WAITING})
+@pytest.mark.parametrize("status", sorted(set(RunStatus) - {RunStatus.QUEUED, RunStatus.WAITING}))
 def test_a_run_that_runs_or_is_over_waits_for_nothing(status: str) -> None:
     assert Row(status=status, dispatch=None, cause="deferred").explained() is None
 
