@@ -3,13 +3,14 @@
 from starlette.types import Scope as AsgiScope
 
 from ingress.call import Call
+from shared.domain.access import Access
 from shared.domain.errors import Forbidden, Unauthenticated
 from shared.domain.principal import Principal, Scope
 
 CREDENTIALS = (b"x-api-key", b"authorization")
 
 
-async def authenticate(call: Call) -> Principal:
+async def authenticate(call: Call) -> Access:
     """Return who calls: one credential, in either header, the same one in both."""
     secrets = credentials(call.scope)
     if not secrets:

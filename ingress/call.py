@@ -4,8 +4,11 @@ from starlette.requests import Request
 
 from ingress.body import check_media_type, parse_json, read_body
 from shared.bootstrap import Platform
+from shared.domain.access import Access
 from shared.domain.jsontypes import Json
 from shared.domain.principal import Principal
+from shared.domain.rates import Meter
+from shared.ids import SessionId
 
 PLATFORM = "inturn.platform"
 CORRELATION_ID = "inturn.correlation_id"
@@ -14,7 +17,7 @@ CORRELATION_ID = "inturn.correlation_id"
 class Call(Request):
     """The request as routes see it; a route function takes one as its first parameter."""
 
-    principal: Principal
+    access: Access
     has_body = False
     parsed: Json = None
     idempotency_key: str | None = None
@@ -25,6 +28,15 @@ class Call(Request):
         """The services."""
         platform: Platform = self.scope[PLATFORM]
         return platform
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        return self.access.principal
+
+    def meters(self, session_id: SessionId) -> tuple[Meter, ...]:
+        """List what a message to this session is charged to."""
+        return self.platform.rates.meters(self.principal, self.access.meter, session_id)
 
     @property
     def correlation_id(self) -> str:

@@ -12,6 +12,7 @@ from ingress.call import CORRELATION_ID, PLATFORM
 from ingress.dialects import Dialect
 from ingress.failures import as_domain_error
 from ingress.observe import observe
+from ingress.rates import rate_headers
 from shared.bootstrap import Platform
 from shared.clock import monotonic
 from shared.domain.errors import MethodNotAllowed, Unavailable, ValidationFailed
@@ -85,6 +86,7 @@ async def _apologise(
     if error is None or answer.status != _NO_ANSWER:
         return
     response = dialect.render_error(error, scope[CORRELATION_ID])
+    response.headers.update(rate_headers(error.allowances))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(_methods(dialect, scope))
     await response(scope, receive, answer)

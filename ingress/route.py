@@ -35,7 +35,7 @@ class StrictRoute(APIRoute):
 
     async def respond(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         call = Call(scope, receive)
-        call.principal = await authenticate(call)
+        call.access = await authenticate(call)
         require(call.principal, self.scope)
         await self.read(call)
         response: Response = await self.endpoint(**self.parameters.read(call))

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from inturn.refused import refuse
+from shared.domain.rates import parse_rate
 from shared.settings import PREFIX, Settings, unknown_names
 from shared.telemetry import configure_logging
 
@@ -42,7 +43,7 @@ def start(**overrides: object) -> Settings:
     """Begin a process that serves: settings, warnings, log lines."""
     settings = read_settings(**overrides)
     configure_logging(settings.log_level)
-    for warning in warnings(settings):
+    for warning in warnings():
         typer.echo(f"inturn: warning: {warning}", err=True)
     return settings
 
@@ -69,23 +70,20 @@ def distributed(settings: Settings, verb: str) -> None:
         )
 
 
-def warnings(settings: Settings) -> list[str]:
+def warnings() -> list[str]:
     """List what will not do what its author hoped."""
-    found = [
+    return [
         f"{name} means nothing here" + (f"; did you mean {nearest}?" if nearest else ".")
         for name, nearest in unknown_names()
         if name not in _OTHER_NAMES and not name.startswith(_TEST_PREFIX)
-    ]
-    return found + [
-        f"{_variable(name)} is not enforced yet."
-        for name in _RATES
-        if getattr(settings, name) != "off"
     ]
 
 
 def _check(settings: Settings) -> None:
     _check_url("database_url", settings.database, _DATABASES)
     _check_url("broker_url", settings.broker_url, _BROKERS)
+    for name in _RATES:
+        _check_rate(name, getattr(settings, name))
     if settings.heartbeat_seconds >= settings.lease_seconds:
         refuse(
             f"INTURN_HEARTBEAT_SECONDS is {settings.heartbeat_seconds:g}, and it must be less "
@@ -104,6 +102,13 @@ def _check_url(name: str, url: str, allowed: tuple[str, ...]) -> None:
         _ = urlsplit(url).port
     except ValueError:
         refuse(f"{_variable(name)} has a bad value: its port is no number.")
+
+
+def _check_rate(name: str, rate: str) -> None:
+    try:
+        parse_rate(rate)
+    except ValueError as error:
+        refuse(f"{_variable(name)} is '{rate}'; allowed: {error}.")
 
 
 def _explain(error: ErrorDetails) -> str:

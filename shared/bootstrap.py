@@ -16,6 +16,7 @@ from shared.dispatch.relay import Publisher, Relay
 from shared.domain.errors import Unavailable
 from shared.domain.lease import LeaseWatch
 from shared.domain.limits import QueueBounds
+from shared.domain.rates import RequestRates, parse_rate
 from shared.domain.retry import RetryPolicy
 from shared.ids import SessionId
 from shared.service.agents import Agents
@@ -49,6 +50,7 @@ class Platform:
     """The services of one process, on the loop that opened them: the house loop."""
 
     settings: Settings
+    rates: RequestRates
     signals: Signals
     relay: Relay
     broker: Broker
@@ -189,8 +191,10 @@ def _compose(
     execution = Execution(store, signals, relay, max_wait_seconds=settings.max_wait_hours * 3600)
     intake = Intake(store, signals, relay, bounds)
     watch = LeaseWatch(lease=settings.lease_seconds, widest_gap=2 * settings.sweep_seconds)
+    rates = _rates(settings)
     return Platform(
         settings=settings,
+        rates=rates,
         signals=signals,
         relay=relay,
         broker=broker,
@@ -200,10 +204,18 @@ def _compose(
         runs=Runs(store, signals, relay, agents, bounds),
         agents=agents,
         schedules=Schedules(store),
-        keys=Keys(store),
+        keys=Keys(store, rates),
         execution=execution,
         upkeep=Upkeep(store, signals, relay, execution, Recurrence(store, intake), watch),
         operations=Operations(store, publisher),
+    )
+
+
+def _rates(settings: Settings) -> RequestRates:
+    return RequestRates(
+        key=parse_rate(settings.rate_limit),
+        session=parse_rate(settings.session_rate_limit),
+        user=parse_rate(settings.user_rate_limit),
     )
 
 

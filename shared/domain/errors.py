@@ -134,6 +134,12 @@ class NotRetryable(InturnError):
     code = "not_retryable"
 
 
+class KeyEnded(InturnError):
+    """A revoked or expired key stays what it is."""
+
+    code = "key_ended"
+
+
 class NotWaiting(InturnError):
     """Only a run in `waiting` can be resumed."""
 

@@ -43,7 +43,12 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """An API key as stored: the secret itself is shown once and kept only as a hash."""
+    """An API key as stored: the secret itself is shown once and kept only as a hash.
+
+    `rate_limit` is its own, null the setting's. `max_running` is what it was made with: the cap
+    is the principal's, and the key made last with one says how many. Until `old_until` the
+    secret before the last rotation passes, too.
+    """
 
     id: KeyId
     name: str
@@ -51,6 +56,9 @@ class Key:
     scope: Scope
     tenant: str
     user_id: str | None
+    rate_limit: str | None
+    max_running: int | None
+    old_until: Instant | None
     created_at: Instant
     expires_at: Instant | None
     last_used_at: Instant | None

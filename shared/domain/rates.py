@@ -86,6 +86,9 @@ class RequestRates:
         return tuple(meters)
 
 
+NO_RATES = RequestRates()
+
+
 def user_subject(principal_id: UUID) -> str:
     """Name the meter of a user, who is (tenant, user_id)."""
     return f"user:{principal_id.hex}"

@@ -17,6 +17,7 @@ from shared.domain.waiting import CAUSE_CAP
 from shared.storage.schema import agents, pools, principals, runs
 from shared.storage.store import Transaction
 from shared.storage.types import AnyRow, any_of
+from shared.storage.upserts import insert_into
 
 # What never changes of a run, with the caps that apply to it.
 _CAPS = (
@@ -83,6 +84,13 @@ async def count_running(transaction: Transaction, rows: Collection[AnyRow]) -> C
             for key, total in await transaction.execute(count, {"ids": keys}):
                 running[kind, key] = total
     return running
+
+
+async def cap_principal(transaction: Transaction, principal_id: UUID, most: int) -> None:
+    """Say how many runs of a principal may run at once, from now on."""
+    insert = insert_into(transaction, principals).values(id=principal_id, max_running=most)
+    kept = {"max_running": insert.excluded.max_running}
+    await transaction.execute(insert.on_conflict_do_update(index_elements=["id"], set_=kept))
 
 
 def _capped(rows: Iterable[AnyRow], kind: str) -> list[Any]:

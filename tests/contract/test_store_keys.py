@@ -28,8 +28,8 @@ def digest(secret: str) -> bytes:
 
 async def test_a_key_opens_for_its_owner(house: House) -> None:
     key, secret = await house.platform.keys.create(ANNA)
-    principal = await house.platform.keys.authenticate(secret)
-    assert principal == Principal(tenant="acme", user_id="anna", scope=Scope.USER)
+    access = await house.platform.keys.authenticate(secret)
+    assert access.principal == Principal(tenant="acme", user_id="anna", scope=Scope.USER)
     assert (key.name, key.tenant, key.user_id) == ("anna's", "acme", "anna")
     assert secret.startswith(key.prefix)
     assert len(key.prefix) < 12 < len(secret) - 20
@@ -81,7 +81,7 @@ async def test_a_revoked_key_ends_at_once_here_and_stays_listed(house: House) ->
 
 
 async def test_the_bootstrap_key_is_made_once_and_stays_revoked(house: House) -> None:
-    assert await house.platform.keys.authenticate(ADMIN_KEY) == ME
+    assert (await house.platform.keys.authenticate(ADMIN_KEY)).principal == ME
     await house.platform.keys.bootstrap(ADMIN_KEY)
     [key] = (await house.platform.keys.list(Page())).data
     await house.platform.keys.revoke(key.id)
@@ -102,7 +102,7 @@ async def test_processes_that_start_at_once_make_one_bootstrap_key(house: House)
         await asyncio.sleep(0)
     await second
     assert await house.count(keys) == 2
-    assert (await other.authenticate(secret)).scope is Scope.ADMIN
+    assert (await other.authenticate(secret)).principal.scope is Scope.ADMIN
 
 
 async def test_the_last_use_is_remembered_but_not_written_each_time(house: House) -> None:

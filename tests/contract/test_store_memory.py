@@ -212,5 +212,5 @@ async def test_a_secret_is_not_kept(house: House) -> None:
     )
     made = await house.platform.keys.create_once(house.me, new, asked)
     assert not isinstance(made, Replayed)
-    assert (await house.platform.keys.authenticate(made[1])).tenant == "t"
+    assert (await house.platform.keys.authenticate(made[1])).principal.tenant == "t"
     assert await house.platform.keys.create_once(house.me, new, asked) == Replayed(answer=shown)

@@ -32,7 +32,7 @@ def meter(subject: str | None, text: str, name: str = "key") -> Meter:
 
 
 async def post(house: House, session: Session, *charged: Meter, **more: object) -> Accepted:
-    new = a_message(session.id, **more)
+    new = a_message(session.id, **more)  # type: ignore[arg-type]
     return await house.platform.intake.accept(house.me, new, meters=charged)
 
 

@@ -28,6 +28,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("HEARTBEAT_SECONDS", "30", ("INTURN_HEARTBEAT_SECONDS", "30", "INTURN_LEASE_SECONDS")),
         ("AGENTS_FILE", "/no/such.toml", ("INTURN_AGENTS_FILE", "/no/such.toml", "no such file")),
         ("BROKER_URL", "redis://x", ("INTURN_BROKER_URL", "embedded://", "amqp://")),
+        ("RATE_LIMIT", "5", ("INTURN_RATE_LIMIT", "'5'", "`off`", "100/m;burst=20")),
+        ("SESSION_RATE_LIMIT", "0/s", ("INTURN_SESSION_RATE_LIMIT", "'0/s'", "a second")),
+        ("USER_RATE_LIMIT", "5/s;burst=0", ("INTURN_USER_RATE_LIMIT", "burst of 1 to")),
         ("DATABASE_URL", "mysql://x", ("INTURN_DATABASE_URL", "sqlite", "postgresql+asyncpg://")),
         ("DATABASE_URL", "sqlite+aiosqlite:///:memory:", ("INTURN_DATABASE_URL", "memory")),
         ("DATABASE_URL", "postgresql+asyncpg://h:x/d", ("INTURN_DATABASE_URL", "port")),
@@ -76,13 +79,7 @@ def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 def test_unknown_names_are_warned_of_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("INTURN_SLOT", "INTURN_URL", "INTURN_API_KEY", "INTURN_TEST_BROKER_URL"):
         monkeypatch.setenv(name, "1")
-    assert warnings(read_settings()) == [
-        "INTURN_SLOT means nothing here; did you mean INTURN_SLOTS?"
-    ]
-
-
-def test_a_limit_that_is_not_enforced_yet_is_warned_of() -> None:
-    assert warnings(Settings(rate_limit="10/s")) == ["INTURN_RATE_LIMIT is not enforced yet."]
+    assert warnings() == ["INTURN_SLOT means nothing here; did you mean INTURN_SLOTS?"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from ingress.dialects.native.wire.paging import BY_SEQ, ListOf, from_listing
 from ingress.dialects.native.wire.receipt import Receipt, from_receipt, run_location
 from ingress.dialects.native.wire.run_view import from_retrieved
 from ingress.idempotency import REPLAYED, as_answer, once, to_response
+from ingress.rates import rate_headers
 from ingress.route import StrictRoute
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.idempotency import Answer
@@ -56,9 +57,13 @@ async def post_message(call: Call, session_id: SessionPath, body: NewMessage) ->
     correlation_id = call.correlate(body.correlation_id)
     max_chars = call.platform.settings.max_content_chars
     new = body.to_domain(call.principal, session_id, correlation_id, max_chars)
-    taken = await call.platform.intake.accept_once(call.principal, new, once(call, _accepted))
-    receipt = taken.answer if isinstance(taken, Replayed) else _accepted(taken)
-    headers = {REPLAYED: "true"} if isinstance(taken, Replayed) else {}
+    taken = await call.platform.intake.accept_once(
+        call.principal, new, once(call, _accepted), meters=call.meters(session_id)
+    )
+    if isinstance(taken, Replayed):
+        receipt, headers = taken.answer, {REPLAYED: "true"}
+    else:
+        receipt, headers = _accepted(taken), rate_headers(taken.allowances)
     if seconds := seconds_to_wait(call.headers.getlist("prefer")):
         headers["Preference-Applied"] = f"wait={seconds}"
         receipt = await _awaited(call, receipt, seconds)

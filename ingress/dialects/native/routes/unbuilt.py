@@ -45,7 +45,6 @@ _ROUTES = (
     "GET /sources/{id}/answers",
 )
 _ADMIN_ROUTES = (
-    "POST /keys/{id}/rotate",
     "GET /ops/overview",
     "GET /ops/pools",
     "PATCH /ops/pools/{pool}",

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from ingress.deps import MaybeInstant, to_instant
 from ingress.dialects.native.wire.fields import (
@@ -10,20 +17,45 @@ from ingress.dialects.native.wire.fields import (
     Name,
     Timestamp,
     UserId,
-    refuse_unbuilt,
 )
 from shared import ids
 from shared.clock import wall
 from shared.domain import requests
+from shared.domain.agent import MAX_RUNNING
 from shared.domain.errors import ValidationFailed
 from shared.domain.jsontypes import JsonObject
 from shared.domain.principal import DEFAULT_TENANT, Scope
 from shared.domain.principal import Key as DomainKey
 from shared.domain.printed import instant
+from shared.domain.rates import RATE_ALLOWED, parse_rate
 
-_UNBUILT = frozenset({"rate_limit", "max_running"})
-
+MAX_OVERLAP_SECONDS = 604_800
 Tenant = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]*$")]
+
+
+def _rate(text: str) -> str:
+    parse_rate(text)
+    return text
+
+
+RateLimit = Annotated[
+    str,
+    AfterValidator(_rate),
+    Field(
+        max_length=64,
+        description=f"How often it may post messages: {RATE_ALLOWED}. Wins over the server's.",
+        examples=["100/m;burst=20"],
+    ),
+]
+MaxRunning = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_RUNNING,
+        description="How many runs of its tenant and user may run at once. The cap is theirs, not "
+        "the key's: of several keys, the last one made with it counts.",
+    ),
+]
 
 
 class NewKey(Body):
@@ -38,8 +70,8 @@ class NewKey(Body):
     tenant: Tenant = DEFAULT_TENANT
     user_id: UserId | None = None
     expires_at: MaybeInstant = None
-    rate_limit: Annotated[str, Field(max_length=64)] | None = None
-    max_running: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    rate_limit: RateLimit | None = None
+    max_running: MaxRunning | None = None
 
     @model_validator(mode="after")
     def _named(self) -> Self:
@@ -49,7 +81,6 @@ class NewKey(Body):
         return self
 
     def to_domain(self) -> requests.NewKey:
-        refuse_unbuilt(self, _UNBUILT)
         expires_at = to_instant(self.expires_at)
         if expires_at is not None and expires_at <= wall():
             raise ValidationFailed.of(("body", "expires_at"), "has passed")
@@ -59,11 +90,29 @@ class NewKey(Body):
             tenant=self.tenant,
             user_id=self.user_id,
             expires_at=expires_at,
+            rate_limit=self.rate_limit,
+            max_running=self.max_running,
         )
 
 
+class Rotation(Body):
+    """How a key is rotated."""
+
+    overlap_seconds: Annotated[
+        int,
+        Field(
+            ge=0, le=MAX_OVERLAP_SECONDS, description="How long the old secret passes beside it."
+        ),
+    ] = 0
+
+
 class Key(BaseModel):
-    """A key, without its secret; `prefix` is how it begins."""
+    """A key, without its secret; `prefix` is how that begins.
+
+    `max_running` is what the key was made with. The cap is its principal's, that is its tenant's
+    and user's, and the last key made with one says how many. Until `old_secret_until` the secret
+    before the last rotation passes, too.
+    """
 
     id: str
     name: str
@@ -71,6 +120,9 @@ class Key(BaseModel):
     scope: Scope
     tenant: str
     user_id: str | None
+    rate_limit: str | None
+    max_running: int | None
+    old_secret_until: Timestamp | None
     created_at: Timestamp
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
@@ -91,6 +143,9 @@ def from_key(key: DomainKey) -> JsonObject:
         "scope": key.scope,
         "tenant": key.tenant,
         "user_id": key.user_id,
+        "rate_limit": key.rate_limit,
+        "max_running": key.max_running,
+        "old_secret_until": instant(key.old_until),
         "created_at": instant(key.created_at),
         "expires_at": instant(key.expires_at),
         "last_used_at": instant(key.last_used_at),
