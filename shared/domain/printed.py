@@ -1,4 +1,4 @@
-"""Messages and runs as the native contract prints them: its answers and its webhooks."""
+"""Messages, runs and sessions as the native contract prints them: its answers and its webhooks."""
 
 from typing import cast
 from uuid import UUID
@@ -8,6 +8,7 @@ from shared.clock import Instant, iso
 from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.message import Message, Role
 from shared.domain.run import Approval, Cancel, Run, RunError, Waiting
+from shared.domain.session import Session
 
 
 def from_message(
@@ -65,6 +66,26 @@ def from_run(run: Run) -> JsonObject:
     if run.approvals:
         body["approvals"] = [_approval(each) for each in run.approvals]
     return body
+
+
+def from_session(session: Session) -> JsonObject:
+    """Print a session."""
+    return {
+        "id": ids.spell("sess", session.id),
+        "agent": session.agent,
+        "agent_id": ids.spell("agent", session.agent_id),
+        "user_id": session.user_id,
+        "status": session.status,
+        "metadata": session.metadata,
+        "version": session.version,
+        "message_count": session.message_count,
+        "queue_depth": session.queue_depth,
+        "context": {"tokens": None, "token_budget": None, "summarized_through": None},
+        "expiry": None,
+        "created_at": instant(session.created_at),
+        "last_activity_at": instant(session.last_activity_at),
+        "expires_at": instant(session.expires_at),
+    }
 
 
 def from_error(error: RunError | None) -> JsonObject | None:

@@ -11,10 +11,11 @@ from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.receipt import session_location
 from ingress.dialects.native.wire.session_request import NewSession, SessionsQuery
-from ingress.dialects.native.wire.session_view import Session, Status, from_session, from_status
+from ingress.dialects.native.wire.session_view import Session, Status, from_status
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
 from shared.domain.idempotency import Answer
+from shared.domain.printed import from_session
 from shared.domain.session import Session as DomainSession
 
 router = APIRouter(prefix="/v1/sessions", route_class=StrictRoute, tags=["sessions"])

@@ -61,25 +61,6 @@ class Status(BaseModel):
     expires_at: Timestamp | None
 
 
-def from_session(session: DomainSession) -> JsonObject:
-    return {
-        "id": ids.spell("sess", session.id),
-        "agent": session.agent,
-        "agent_id": ids.spell("agent", session.agent_id),
-        "user_id": session.user_id,
-        "status": session.status,
-        "metadata": session.metadata,
-        "version": session.version,
-        "message_count": session.message_count,
-        "queue_depth": session.queue_depth,
-        "context": {"tokens": None, "token_budget": None, "summarized_through": None},
-        "expiry": None,
-        "created_at": instant(session.created_at),
-        "last_activity_at": instant(session.last_activity_at),
-        "expires_at": instant(session.expires_at),
-    }
-
-
 def from_status(session: DomainSession) -> JsonObject:
     """Print what a poller reads."""
     return {
