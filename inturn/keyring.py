@@ -9,9 +9,9 @@ from inturn.opened import opened_keys
 from inturn.refused import OwnedElsewhere
 from inturn.start import read_settings
 from shared import ids
-from shared.clock import Instant, iso
+from shared.clock import iso
 from shared.domain.paging import MAX_LIMIT, Page
-from shared.domain.principal import Key
+from shared.domain.printed import from_key
 from shared.domain.requests import NewKey
 from shared.ids import KeyId
 from shared.service.keys import Keys
@@ -22,10 +22,11 @@ Row = dict[str, Any]  # a key as the native contract prints it
 
 
 class Keyring(Protocol):
-    """What the command asks; `create` adds the secret as `key`."""
+    """What the command asks; `create` and `rotate` add the secret as `key`."""
 
     def create(self, new: NewKey) -> Row: ...
     def list(self) -> list[Row]: ...
+    def rotate(self, key_id: KeyId, overlap_seconds: int) -> Row: ...
     def revoke(self, key_id: KeyId) -> None: ...
 
 
@@ -38,11 +39,16 @@ class DirectKeyring:
     def create(self, new: NewKey) -> Row:
         """Make a key."""
         key, secret = self._run(lambda keys: keys.create(new))
-        return {**_row(key), "key": secret}
+        return {**from_key(key), "key": secret}
 
     def list(self) -> list[Row]:
         """List every key, oldest first."""
         return self._run(_all)
+
+    def rotate(self, key_id: KeyId, overlap_seconds: int) -> Row:
+        """Give a key another secret."""
+        key, secret = self._run(lambda keys: keys.rotate(key_id, overlap_seconds=overlap_seconds))
+        return {**from_key(key), "key": secret}
 
     def revoke(self, key_id: KeyId) -> None:
         """End a key."""
@@ -61,11 +67,15 @@ class ServedKeyring:
 
     def create(self, new: NewKey) -> Row:
         """Make a key."""
-        body = {"name": new.name, "scope": new.scope, "tenant": new.tenant}
-        if new.user_id is not None:
-            body["user_id"] = new.user_id
-        if new.expires_at is not None:
-            body["expires_at"] = iso(new.expires_at)
+        body: Row = {"name": new.name, "scope": new.scope, "tenant": new.tenant}
+        expires_at = iso(new.expires_at) if new.expires_at is not None else None
+        given = {
+            "user_id": new.user_id,
+            "expires_at": expires_at,
+            "rate_limit": new.rate_limit,
+            "max_running": new.max_running,
+        }
+        body |= {name: value for name, value in given.items() if value is not None}
         with connect() as client:
             made: Row = client.ask("POST", "/v1/keys", body=body).json()
             return made
@@ -74,6 +84,15 @@ class ServedKeyring:
         """List every key, oldest first."""
         with connect() as client:
             return _pages(client)
+
+    def rotate(self, key_id: KeyId, overlap_seconds: int) -> Row:
+        """Give a key another secret."""
+        path = f"/v1/keys/{ids.spell('key', key_id)}/rotate"
+        with connect() as client:
+            rotated: Row = client.ask(
+                "POST", path, body={"overlap_seconds": overlap_seconds}
+            ).json()
+            return rotated
 
     def revoke(self, key_id: KeyId) -> None:
         """End a key."""
@@ -94,7 +113,7 @@ async def _all(keys: Keys) -> list[Row]:
     page = Page(limit=MAX_LIMIT)
     while True:
         listing = await keys.list(page)
-        rows += map(_row, listing.data)
+        rows += map(from_key, listing.data)
         if listing.next_cursor is None:
             return rows
         page = Page(limit=MAX_LIMIT, cursor=listing.next_cursor)
@@ -109,22 +128,3 @@ def _pages(client: Client) -> list[Row]:
         if page["next_cursor"] is None:
             return rows
         query["cursor"] = page["next_cursor"]
-
-
-def _row(key: Key) -> Row:
-    return {
-        "id": ids.spell("key", key.id),
-        "name": key.name,
-        "prefix": key.prefix,
-        "scope": key.scope.value,
-        "tenant": key.tenant,
-        "user_id": key.user_id,
-        "created_at": _iso(key.created_at),
-        "expires_at": _iso(key.expires_at),
-        "last_used_at": _iso(key.last_used_at),
-        "revoked_at": _iso(key.revoked_at),
-    }
-
-
-def _iso(instant: Instant | None) -> str | None:
-    return None if instant is None else iso(instant)

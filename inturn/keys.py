@@ -10,19 +10,25 @@ from inturn.keyring import Row, use
 from inturn.refused import refuse
 from shared import ids
 from shared.clock import Instant, from_datetime
-from shared.domain.principal import DEFAULT_TENANT, Scope
+from shared.domain.agent import MAX_RUNNING
+from shared.domain.principal import DEFAULT_TENANT, MAX_OVERLAP_SECONDS, Scope
+from shared.domain.rates import OFF, parse_rate
 from shared.domain.requests import NewKey
 from shared.ids import KeyId
 
 keys = typer.Typer(
     name="keys",
-    help="Make, list and revoke API keys.",
+    help="Make, list, rotate and revoke API keys.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 
+KeyOption = Annotated[str, typer.Argument(help="Its id, from `inturn keys list`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_SHOWN = ("id", "name", "scope", "tenant", "user_id", "created_at", "revoked_at")
+_SHOWN = (
+    "id", "name", "scope", "tenant", "user_id", "rate_limit", "max_running", "created_at",
+    "revoked_at",
+)  # fmt: skip
 _NAME_MAX, _USER_MAX = 200, 255
 
 
@@ -35,6 +41,17 @@ def create(
     expires_at: Annotated[
         datetime | None, typer.Option(help="UTC, as 2030-01-31T12:00:00; never if left out.")
     ] = None,
+    rate_limit: Annotated[
+        str | None, typer.Option(help="How often it may post, as 100/m;burst=20, or off.")
+    ] = None,
+    max_running: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_RUNNING,
+            help="How many runs of its tenant and user may run at once; the last key's counts.",
+        ),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +61,7 @@ def create(
 
         inturn keys create --name shop
 
-        inturn keys create --name ann --scope user --user-id ann
+        inturn keys create --name ann --scope user --user-id ann --rate-limit 60/m
 
         INTURN_API_KEY=$(inturn keys create --name ops --scope admin)
     """
@@ -54,10 +71,11 @@ def create(
         tenant=_short("--tenant", tenant, _NAME_MAX),
         user_id=_user(scope, user_id),
         expires_at=_instant(expires_at),
+        rate_limit=_rate(rate_limit),
+        max_running=max_running,
     )
     row = use(lambda keyring: keyring.create(new))
-    typer.echo(json.dumps(row, ensure_ascii=False) if as_json else row["key"])
-    typer.echo(f"{row['id']}: shown once, keep it", err=True)
+    _show(row, as_json=as_json)
 
 
 @keys.command("list")
@@ -79,19 +97,56 @@ def list_(*, as_json: AsJson = False) -> None:
 
 
 @keys.command()
-def revoke(key: Annotated[str, typer.Argument(help="Its id, from `inturn keys list`.")]) -> None:
+def rotate(
+    key: KeyOption,
+    overlap_seconds: Annotated[
+        int,
+        typer.Option(min=0, max=MAX_OVERLAP_SECONDS, help="How long the old secret still passes."),
+    ] = 0,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key another secret and print it, only now; all else about the key stays.
+
+    For example:
+
+        inturn keys rotate key_0190... --overlap-seconds 3600
+    """
+    key_id = _key(key)
+    _show(use(lambda keyring: keyring.rotate(key_id, overlap_seconds)), as_json=as_json)
+
+
+@keys.command()
+def revoke(key: KeyOption) -> None:
     """End a key; within seconds no process takes it any more.
 
     For example:
 
         inturn keys revoke key_0190...
     """
-    try:
-        key_id = KeyId(ids.parse("key", key))
-    except ValueError as error:
-        refuse(f"'{key}' is no key's id: {error}.")
+    key_id = _key(key)
     use(lambda keyring: keyring.revoke(key_id))
     typer.echo(f"revoked {ids.spell('key', key_id)}", err=True)
+
+
+def _show(row: Row, *, as_json: bool) -> None:
+    typer.echo(json.dumps(row, ensure_ascii=False) if as_json else row["key"])
+    typer.echo(f"{row['id']}: shown once, keep it", err=True)
+
+
+def _key(text: str) -> KeyId:
+    try:
+        return KeyId(ids.parse("key", text))
+    except ValueError as error:
+        refuse(f"'{text}' is no key's id: {error}.")
+
+
+def _rate(text: str | None) -> str | None:
+    try:
+        parse_rate(text or OFF)
+    except ValueError as error:
+        refuse(f"--rate-limit is '{text}'; allowed: {error}.")
+    return text
 
 
 def _user(scope: Scope, user_id: str | None) -> str | None:

@@ -9,6 +9,7 @@ from shared.clock import Instant
 from shared.ids import NAMESPACE, KeyId, PrincipalId
 
 DEFAULT_TENANT = "default"
+MAX_OVERLAP_SECONDS = 7 * 24 * 3600
 
 
 class Scope(StrEnum):

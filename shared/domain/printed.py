@@ -7,6 +7,7 @@ from shared import ids
 from shared.clock import Instant, iso
 from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.message import Message, Role
+from shared.domain.principal import Key
 from shared.domain.run import Approval, Cancel, Run, RunError, Waiting
 from shared.domain.session import Session
 
@@ -143,4 +144,23 @@ def _approval(approval: Approval) -> JsonObject:
         "arguments": approval.arguments,
         "approved": approval.approved,
         "reason": approval.reason,
+    }
+
+
+def from_key(key: Key) -> JsonObject:
+    """Print a key, without its secret."""
+    return {
+        "id": ids.spell("key", key.id),
+        "name": key.name,
+        "prefix": key.prefix,
+        "scope": key.scope.value,
+        "tenant": key.tenant,
+        "user_id": key.user_id,
+        "rate_limit": key.rate_limit,
+        "max_running": key.max_running,
+        "old_secret_until": instant(key.old_until),
+        "created_at": instant(key.created_at),
+        "expires_at": instant(key.expires_at),
+        "last_used_at": instant(key.last_used_at),
+        "revoked_at": instant(key.revoked_at),
     }

@@ -111,36 +111,50 @@ class Keys:
             raise NotFound("key")
         self._known.clear()
 
+    async def rotate(self, key_id: KeyId, *, overlap_seconds: int) -> tuple[Key, str]:
+        """Give a key another secret; the old one passes for the overlap, elsewhere 5 s longer.
+
+        Whose the key is stays as it was. Raises NotFound("key"), KeyEnded.
+        """
+        secret = _new_secret()
+        async with self._store.transaction() as transaction:
+            key = await self._rotate(transaction, key_id, secret, overlap_seconds)
+        self._known.clear()
+        return key, secret
+
     async def rotate_once(
         self,
         principal: Principal,
         key_id: KeyId,
+        idempotency: Idempotency[tuple[Key, str]] | None,
         *,
         overlap_seconds: int,
-        idempotency: Idempotency[tuple[Key, str]] | None = None,
     ) -> tuple[Key, str] | Replayed:
-        """Give a key another secret; the old one passes for the overlap, elsewhere 5 s longer.
+        """Rotate for this admin, or return what the same key was answered first.
 
-        Whose the key is stays as it was. Like `create_once`, and raises NotFound("key"),
-        KeyEnded.
+        Like `create_once`; raises like `rotate`, and IdempotencyKeyReused.
         """
         secret = _new_secret()
 
         async def rotate(transaction: Transaction) -> tuple[Key, str]:
-            now = await self._store.now(transaction)
-            key = await rows.rotate(
-                transaction,
-                key_id,
-                prefix=_prefix(secret),
-                digest=_digest(secret),
-                now=now,
-                old_until=after(now, overlap_seconds),
-            )
-            return key, secret
+            return await self._rotate(transaction, key_id, secret, overlap_seconds), secret
 
         rotated = await once(self._store, principal, idempotency, rotate)
         self._known.clear()
         return rotated
+
+    async def _rotate(
+        self, transaction: Transaction, key_id: KeyId, secret: str, overlap_seconds: int
+    ) -> Key:
+        now = await self._store.now(transaction)
+        return await rows.rotate(
+            transaction,
+            key_id,
+            prefix=_prefix(secret),
+            digest=_digest(secret),
+            now=now,
+            old_until=after(now, overlap_seconds),
+        )
 
     async def _insert(self, transaction: Transaction, new: NewKey, secret: str) -> Key:
         now = await self._store.now(transaction)

@@ -8,7 +8,6 @@ from tests.api.caller import Caller, document, outcome
 
 MESSAGE = {"content": "hi"}
 SESSION = {"agent": "echo"}
-KEY = {"name": "x", "scope": "service"}
 LATER = "2999-01-01T00:00:00Z"
 
 FIELDS = [
@@ -22,8 +21,6 @@ FIELDS = [
     ("sessions", SESSION, "expiry", {"timeout_minutes": 5}, None),
     ("sessions", SESSION, "initial_messages", [{"role": "user", "content": "hi"}], []),
     ("sessions", SESSION, "continue_from", "sess_" + "0" * 32, None),
-    ("keys", KEY, "rate_limit", "5/s", None),
-    ("keys", KEY, "max_running", 5, None),
 ]
 
 

@@ -106,6 +106,13 @@ def test_keys_go_through_the_running_server(server: Process, folder: Path) -> No
     listed = run("keys", "list", "--json", folder=folder, URL=server.url)
     assert key["id"] in [json.loads(line)["id"] for line in listed.stdout.splitlines()]
     assert key["key"] not in listed.stdout
+
+    words = ("keys", "rotate", key["id"], "--overlap-seconds", "60", "--json")
+    rotated = json.loads(run(*words, folder=folder, URL=server.url).stdout)
+    for secret in (key["key"], rotated["key"]):
+        sent = run("send", "hi", folder=folder, URL=server.url, API_KEY=secret)
+        assert (sent.returncode, sent.stdout) == (0, "hi\n")
+    assert rotated["old_secret_until"] is not None
     assert run("keys", "revoke", key["id"], folder=folder, URL=server.url).returncode == 0
     sent = run("send", "hi", folder=folder, URL=server.url, API_KEY=key["key"])
     assert sent.returncode == 2
@@ -175,8 +182,17 @@ def _requests(url: str) -> bool:
 
 
 def test_keys_take_the_lock_when_no_server_runs(tmp_path: Path) -> None:
-    made = run("keys", "create", "--name", "ops", "--scope", "admin", folder=tmp_path)
+    words = ("--name", "ops", "--scope", "admin", "--rate-limit", "7/h", "--max-running", "3")
+    made = run("keys", "create", *words, "--json", folder=tmp_path)
     assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)
+    rotated = run("keys", "rotate", key["id"], folder=tmp_path)
+    assert rotated.returncode == 0, rotated.stderr
+    assert rotated.stdout.strip() not in {"", key["key"]}
     listed = run("keys", "list", folder=tmp_path)
     assert listed.returncode == 0
-    assert "ops" in listed.stdout
+    [row] = [line for line in listed.stdout.splitlines() if "ops" in line]
+    assert ("7/h" in row, " 3 " in row) == (True, True)
+    refused = run("keys", "create", "--name", "x", "--rate-limit", "5", folder=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--rate-limit is '5'; allowed: `off`" in refused.stderr

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from inturn.main import PANELS, command
 
 LEAVES = [[name] for names in PANELS.values() for name in names if name != "keys"]
-LEAVES += [["keys", name] for name in ("create", "list", "revoke")]
+LEAVES += [["keys", name] for name in ("create", "list", "rotate", "revoke")]
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)

@@ -9,12 +9,13 @@ from ingress.call import Call
 from ingress.deps import KeyPath, Queried
 from ingress.dialects.native.describe import problems
 from ingress.dialects.native.wire.fields import answer
-from ingress.dialects.native.wire.key import Key, NewKey, Rotation, ShownKey, from_key
+from ingress.dialects.native.wire.key import Key, NewKey, Rotation, ShownKey
 from ingress.dialects.native.wire.paging import ListOf, NewestFirst, from_listing
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import AdminRoute
 from shared.domain.idempotency import Answer
 from shared.domain.principal import Key as DomainKey
+from shared.domain.printed import from_key
 from shared.domain.requests import Replayed
 
 router = APIRouter(prefix="/v1/keys", route_class=AdminRoute, tags=["keys"])
@@ -48,8 +49,8 @@ async def rotate_key(call: Call, key_id: KeyPath, body: Rotation | None = None) 
     rotated = await call.platform.keys.rotate_once(
         call.principal,
         key_id,
+        once(call, partial(_without_secret, status=200)),
         overlap_seconds=rotation.overlap_seconds,
-        idempotency=once(call, partial(_without_secret, status=200)),
     )
     return _shown(rotated, 200)
 

@@ -18,18 +18,13 @@ from ingress.dialects.native.wire.fields import (
     Timestamp,
     UserId,
 )
-from shared import ids
 from shared.clock import wall
 from shared.domain import requests
 from shared.domain.agent import MAX_RUNNING
 from shared.domain.errors import ValidationFailed
-from shared.domain.jsontypes import JsonObject
-from shared.domain.principal import DEFAULT_TENANT, Scope
-from shared.domain.principal import Key as DomainKey
-from shared.domain.printed import instant
+from shared.domain.principal import DEFAULT_TENANT, MAX_OVERLAP_SECONDS, Scope
 from shared.domain.rates import RATE_ALLOWED, parse_rate
 
-MAX_OVERLAP_SECONDS = 604_800
 Tenant = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]*$")]
 
 
@@ -133,21 +128,3 @@ class ShownKey(Key):
     """A key with its secret, which nobody can show again: null in a replayed answer."""
 
     key: str | None
-
-
-def from_key(key: DomainKey) -> JsonObject:
-    return {
-        "id": ids.spell("key", key.id),
-        "name": key.name,
-        "prefix": key.prefix,
-        "scope": key.scope,
-        "tenant": key.tenant,
-        "user_id": key.user_id,
-        "rate_limit": key.rate_limit,
-        "max_running": key.max_running,
-        "old_secret_until": instant(key.old_until),
-        "created_at": instant(key.created_at),
-        "expires_at": instant(key.expires_at),
-        "last_used_at": instant(key.last_used_at),
-        "revoked_at": instant(key.revoked_at),
-    }
