@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import structlog
 
 from shared.clock import Instant, after
+from shared.clock import SECOND
 from shared.domain.execution import Assignment, Claim, Settlement
+from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Content, Message, plain_text
 from shared.domain.outcome import Failed, GivenBack, Outcome
 from shared.domain.retry import RetryPolicy
@@ -149,11 +151,20 @@ class Attempt:
             user_id=assignment.user_id,
             correlation_id=self.claim.correlation_id,
             attempt=self.claim.attempt,
-            deadline=self._stage.timing.monotonic() + seconds,
+            deadline=self._until(seconds),
+            reasoning_effort=_effort(assignment.options),
             approvals=assignment.approvals,
             progress=self._progress,
             monotonic=self._stage.timing.monotonic,
         )
+
+    def _until(self, seconds: float) -> float:
+        """Return when time is up: that of the attempt, or the run's own if that is earlier."""
+        times_out = self._stage.timing.monotonic() + seconds
+        if self.claim.deadline_at is None:
+            return times_out
+        left = (self.claim.deadline_at - self.claim.claimed_at) / SECOND
+        return min(times_out, self._began + left)
 
     async def _settle(self, outcome: Outcome) -> None:
         """Write it; what is refused for its content is written once more without."""
@@ -208,6 +219,11 @@ async def _first(
     one: asyncio.Future[Any], other: asyncio.Future[Any], seconds: float | None = None
 ) -> None:
     await asyncio.wait({one, other}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _effort(options: JsonObject) -> str | None:
+    reasoning = options.get("reasoning")
+    return str(reasoning["effort"]) if isinstance(reasoning, dict) else None
 
 
 def _content(messages: tuple[Message, ...]) -> Content:

@@ -49,6 +49,7 @@ class Claim:
     stored_at: Instant
     claimed_at: Instant
 
+    deadline_at: Instant | None = None
 
 class Refusal(StrEnum):
     """Why a claim got nothing. The row says the rest; the announcement is done with."""
@@ -68,6 +69,7 @@ class Assignment:
     inputs: JsonObject = field(default_factory=dict)
     metadata: JsonObject = field(default_factory=dict)
     user_id: str | None = None
+    options: JsonObject = field(default_factory=dict)
     approvals: tuple[Approval, ...] = ()
 
 

@@ -38,7 +38,7 @@ class Execution:
         self._signals = signals
         self._relay = relay
         self._max_wait_seconds = max_wait_seconds
-        self._claim: Lane[claims.Request, Claim | Refusal] = store.lane(
+        self._claim: Lane[claims.Request, Claim | Refusal | claims.TooLate] = store.lane(
             "claim", self._claims, head_start=_CLAIM_NEXT
         )
         self._settle = store.lane(
@@ -64,6 +64,10 @@ class Execution:
             waited = (result.claimed_at - result.stored_at) / SECOND
             telemetry.RUN_WAIT_SECONDS.labels(result.pool).observe(waited)
             self._signals.moved(result.session_id)
+        if isinstance(result, claims.TooLate):
+            self._signals.moved(result.session_id)
+            self._relay.poke([result.pool])
+            return Refusal.NOT_CLAIMABLE
         return result
 
     async def load(self, claim: Claim) -> Assignment:
@@ -109,7 +113,7 @@ class Execution:
 
     async def _claims(
         self, transaction: Transaction, requests: Sequence[claims.Request]
-    ) -> list[Claim | Refusal | InturnError]:
+    ) -> list[Claim | Refusal | claims.TooLate | InturnError]:
         return await claims.claim(self._store, transaction, requests)
 
     async def _settlements(

@@ -18,7 +18,13 @@ from shared.storage.types import any_of
 _FIRST_RUN_SEQ = 2  # after the first message: nothing was said before
 
 _ABOUT = (
-    sa.select(runs.c.id, sessions.c.user_id, run_details.c.inputs, run_details.c.approvals)
+    sa.select(
+        runs.c.id,
+        sessions.c.user_id,
+        run_details.c.inputs,
+        run_details.c.options,
+        run_details.c.approvals,
+    )
     .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
     .outerjoin(run_details, run_details.c.run_id == runs.c.id)
     .where(any_of(runs.c.id, "ids"))
@@ -47,6 +53,7 @@ async def brief(
                 inputs=row.inputs or {},
                 metadata=inputs[claim.run_id][-1].metadata if inputs[claim.run_id] else {},
                 user_id=row.user_id,
+                options=row.options or {},
                 approvals=to_approvals(row.approvals),
             )
         )

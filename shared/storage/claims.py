@@ -13,7 +13,7 @@ from shared.domain.errors import InturnError
 from shared.domain.execution import Claim, Refusal
 from shared.domain.run import SUSPECT_LOSSES, Dispatch, RunStatus
 from shared.domain.waiting import CAUSE_CAP, CAUSE_PAUSED
-from shared.ids import RunId, WorkerId
+from shared.ids import RunId, SessionId, WorkerId
 from shared.storage.caps import (
     Cap,
     count_running,
@@ -23,6 +23,7 @@ from shared.storage.caps import (
     read_caps,
 )
 from shared.storage.each import Each
+from shared.storage.expiring import DEADLINE_PASSED, end_failed, is_late
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.schema import runs, workers
 from shared.storage.store import Store, Transaction
@@ -37,6 +38,14 @@ class Request:
 
     worker_id: WorkerId
     run_id: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """The run's deadline had passed: it has ended, and the next of its line may be ready."""
+
+    session_id: SessionId
+    pool: str
 
 
 _WORKERS = (
@@ -99,10 +108,11 @@ _HOLD_BACK = (
 
 async def claim(
     store: Store, transaction: Transaction, requests: Sequence[Request]
-) -> list[Claim | Refusal | InturnError]:
+) -> list[Claim | Refusal | TooLate | InturnError]:
     """Start an attempt of each run that may start now; the rest keep their row's reason.
 
     A run that this worker already holds is handed over again: its first answer was lost.
+    One whose deadline has passed ends here.
     """
     alive = await transaction.execute(_WORKERS, {"ids": {r.worker_id for r in requests}})
     living = set(alive.scalars())
@@ -117,13 +127,13 @@ async def claim(
         running=await count_running(transaction, caps.values()),
         suspects=await count_suspects(transaction, rows.values()),
     )
-    results: list[Claim | Refusal | InturnError] = [
+    results: list[Claim | Refusal | TooLate | InturnError] = [
         round_.decide(request, rows.get(request.run_id), lines)
         if request.worker_id in living
         else Refusal.WORKER_LOST
         for request in requests
     ]
-    await round_.write(transaction)
+    await round_.write(transaction, lines)
     await finish(transaction, lines.values(), round_.now)
     return results
 
@@ -145,16 +155,21 @@ class _Round:
         self.suspects = suspects
         self.granted: list[dict[str, Any]] = []
         self.held_back: list[dict[str, Any]] = []
+        self.late: dict[UUID, AnyRow] = {}
 
     def decide(
         self, request: Request, row: AnyRow | None, lines: dict[UUID, Line]
-    ) -> Claim | Refusal:
-        if row is None or request.run_id in {grant["_id"] for grant in self.granted}:
+    ) -> Claim | Refusal | TooLate:
+        granted = {grant["_id"] for grant in self.granted}
+        if row is None or request.run_id in granted or request.run_id in self.late:
             return Refusal.NOT_CLAIMABLE
         if row.status == RunStatus.RUNNING and row.worker_id == request.worker_id:
             return _to_claim(row, row.fence, row.attempt, row.claimed_at)
         if not _claimable(row):
             return Refusal.NOT_CLAIMABLE
+        if is_late(row, self.now):
+            self.late[row.id] = row
+            return TooLate(row.session_id, row.pool)
         if cause := self._obstacle(request, row):
             until = after(self.now, _HELD_BACK_SECONDS)
             self.held_back.append({"_id": row.id, "_until": until, "_cause": cause})
@@ -179,11 +194,12 @@ class _Round:
         line.shift(row.id, RunStatus.QUEUED, RunStatus.RUNNING)
         return _to_claim(row, row.fence + 1, row.attempt + 1, self.now)
 
-    async def write(self, transaction: Transaction) -> None:
+    async def write(self, transaction: Transaction, lines: dict[UUID, Line]) -> None:
         if self.granted:
             await _CLAIM.execute(transaction, self.granted)
         if self.held_back:
             await transaction.execute(_HOLD_BACK, self.held_back)
+        await end_failed(transaction, lines, list(self.late.values()), self.now, DEADLINE_PASSED)
 
 
 def _claimable(row: AnyRow) -> bool:
@@ -209,4 +225,5 @@ def _to_claim(row: AnyRow, fence: int, attempt: int, claimed_at: Instant) -> Cla
         correlation_id=row.correlation_id,
         stored_at=row.stored_at,
         claimed_at=claimed_at,
+        deadline_at=row.deadline_at,
     )

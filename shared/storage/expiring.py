@@ -30,6 +30,12 @@ _FAIL = Each(
 )
 
 
+def is_late(row: AnyRow, now: Instant) -> bool:
+    """Tell whether a queued run's deadline has passed."""
+    queued = row.status == RunStatus.QUEUED
+    return bool(queued and row.deadline_at is not None and row.deadline_at <= now)
+
+
 async def end_failed(
     transaction: Transaction,
     lines: Mapping[UUID, Line],

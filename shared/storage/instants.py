@@ -12,7 +12,7 @@ from shared.clock import Instant
 from shared.domain.run import Dispatch, RunError, RunStatus
 from shared.ids import SessionId
 from shared.storage.each import Each
-from shared.storage.expiring import APPROVAL_EXPIRED, DEADLINE_PASSED, end_failed
+from shared.storage.expiring import APPROVAL_EXPIRED, DEADLINE_PASSED, end_failed, is_late
 from shared.storage.lines import Line, finish, lock_lines, promote
 from shared.storage.placing import inputs_of, place, seat
 from shared.storage.schema import runs
@@ -136,12 +136,6 @@ async def _find(
     rows = await transaction.execute(_LOCK, {"ids": [row.id for row in seen]})
     found = [row for row in rows if still(row, now)]
     return _Found(lines=lines, rows=found, now=now, more=len(seen) == _A_ROUND)
-
-
-def is_late(row: AnyRow, now: Instant) -> bool:
-    """Tell whether a queued run's deadline has passed."""
-    queued = row.status == RunStatus.QUEUED
-    return bool(queued and row.deadline_at is not None and row.deadline_at <= now)
 
 
 def _is_due(row: AnyRow, now: Instant) -> bool:

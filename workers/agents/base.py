@@ -86,12 +86,13 @@ class AgentContext:
     correlation_id: str
     attempt: int
     deadline: float  # on this process's monotonic clock
+    reasoning_effort: str | None = None  # as the message asked for it
     approvals: tuple[Approval, ...] = ()
     progress: Progress = field(default_factory=Progress)
     monotonic: Callable[[], float] = clock.monotonic
 
     def remaining(self) -> float:
-        """Return the seconds left before this attempt times out."""
+        """Return the seconds left before this attempt times out, or the run's deadline passes."""
         return max(0.0, self.deadline - self.monotonic())
 
     @property
