@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 import structlog
 
-from shared.clock import Instant, after
 from shared.clock import SECOND
 from shared.domain.execution import Assignment, Claim, Settlement
 from shared.domain.jsontypes import JsonObject
-from shared.domain.message import Content, Message, plain_text
+from shared.domain.message import Content, Message, Reply, plain_text
 from shared.domain.outcome import Failed, GivenBack, Outcome
 from shared.domain.retry import RetryPolicy
 from shared.domain.run import Approval, ErrorCode, RunError
@@ -21,6 +20,7 @@ from workers.agents.base import AgentContext, Defer, NonRetryable, Pause, Progre
 from workers.agents_loop import AgentsLoop, Performance
 from workers.ending import Ending, Stop, decide
 from workers.ports import Execution
+from workers.telling import TELL_SECONDS, Telling
 from workers.timing import Timing, patiently
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,7 @@ class Attempt:
         self._stage = stage
         self._began = stage.timing.monotonic()
         self._progress = Progress(stage.timing.monotonic)
+        self._telling = Telling(claim, self._progress, stage.execution, began=self._began)
         self._policy = RetryPolicy(max_attempts=claim.max_attempts)
         self._performance: Performance | None = None
         self._stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
@@ -75,7 +76,9 @@ class Attempt:
             attempt=self.claim.attempt,
             correlation_id=self.claim.correlation_id,
         ):
-            outcome = self._decide(await self._end())
+            ending = await self._end()
+            self._telling.close(ending if isinstance(ending, Reply) else None)
+            outcome = self._decide(ending)
             self.settling = True
             if outcome:
                 await self._settle(outcome)
@@ -108,13 +111,24 @@ class Attempt:
             self.claim.run_id, lambda: agent.run(ctx)
         )
         ended = self._performance.ended
-        await _first(ended, self._stop, seconds)
+        await self._tell_until(ended, seconds)
         if ended.done():
             return ended.result()
         self._progress.stopped.set()
         self._performance.cancel()
         await asyncio.wait({ended}, timeout=GRACE_SECONDS)
         return self._stop.result() if self._stop.done() else Stop.TIMEOUT
+
+    async def _tell_until(self, ended: asyncio.Future[Any], seconds: float) -> None:
+        """Wait for the end; what takes a while is told as it comes."""
+        await _first(ended, self._stop, min(seconds, TELL_SECONDS))
+        if ended.done() or self._stop.done():
+            return
+        live = asyncio.create_task(self._telling.live(lambda: self.stop(Stop.ABORT)))
+        try:
+            await _first(ended, self._stop, seconds - TELL_SECONDS)
+        finally:
+            live.cancel()  # what is being written now is written once, however that ends
 
     def _decide(self, ending: Ending) -> Outcome | None:
         """Decide; what an agent raised is its own code, and asking it for words may raise too."""
@@ -173,11 +187,14 @@ class Attempt:
             session_id=self.claim.session_id,
             fence=self.claim.fence,
             outcome=outcome,
-            first_token_at=self._first_token_at(),
+            first_token_at=self._telling.first_token_at,
+            said=self._telling.rest(),
+            output_id=self._telling.output_id,
         )
         for each in (outcome, Failed(error=_REFUSED), GivenBack(lost=True)):
             if await self._write(replace(settlement, outcome=each)):
                 return
+            settlement = replace(settlement, said=None)
         log.error("attempt_left_to_reconciliation")
 
     async def _write(self, settlement: Settlement) -> bool:
@@ -192,12 +209,6 @@ class Attempt:
         if not settled.accepted:
             log.warning("stale_settle_refused", fence=settlement.fence)
         return True
-
-    def _first_token_at(self) -> Instant | None:
-        if self._progress.first_at is None:
-            return None
-        # The claim's instant is the database's; only a duration of ours is added to it.
-        return after(self.claim.claimed_at, max(0.0, self._progress.first_at - self._began))
 
     def _tell(self, ending: Ending) -> None:
         if isinstance(ending, Pause | Defer):

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from shared.domain.execution import (
+    Append,
     Assignment,
     Claim,
     Held,
@@ -28,6 +29,9 @@ class Execution(Protocol):
 
     async def load(self, claim: Claim) -> Assignment:
         """Read what the attempt needs."""
+
+    async def append(self, append: Append) -> bool:
+        """Write what a run says while it runs; false if its fence is not the run's any more."""
 
     async def settle(self, settlement: Settlement) -> Settled:
         """End an attempt, if its fence is still the run's."""

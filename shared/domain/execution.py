@@ -5,11 +5,12 @@ from enum import StrEnum
 
 from shared.clock import Instant
 from shared.domain.agent import Agent
+from shared.domain.event import Said
 from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Message
 from shared.domain.outcome import Outcome
 from shared.domain.run import Approval, RunStatus
-from shared.ids import AgentId, RunId, SessionId, WorkerId
+from shared.ids import AgentId, MessageId, RunId, SessionId, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,9 @@ class Claim:
     correlation_id: str
     stored_at: Instant
     claimed_at: Instant
-
     deadline_at: Instant | None = None
+    event_count: int = 0
+
 
 class Refusal(StrEnum):
     """Why a claim got nothing. The row says the rest; the announcement is done with."""
@@ -74,14 +76,31 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """Events of a run that is being performed, presented with its fence."""
+
+    run_id: RunId
+    session_id: SessionId
+    fence: int
+    said: Said
+    first_token_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """An exit from `running`, presented with its fence."""
+    """An exit from `running`, presented with its fence.
+
+    `said` is what was not appended yet, null where nobody knows; `output_id` is the answer's
+    id, which deltas have named before.
+    """
 
     run_id: RunId
     session_id: SessionId
     fence: int
     outcome: Outcome
     first_token_at: Instant | None = None
+    said: Said | None = None
+    output_id: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

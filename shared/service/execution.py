@@ -6,7 +6,9 @@ from shared import telemetry
 from shared.clock import SECOND
 from shared.dispatch.relay import Relay
 from shared.domain.errors import InturnError
+from shared.domain.event import Said
 from shared.domain.execution import (
+    Append,
     Assignment,
     Claim,
     Held,
@@ -20,12 +22,12 @@ from shared.domain.message import size_of
 from shared.domain.run import TERMINAL
 from shared.ids import RunId, WorkerId
 from shared.signals import Signals
-from shared.storage import announcing, assignments, caps, claims, settling, workers
+from shared.storage import announcing, assignments, caps, claims, events, settling, workers
 from shared.storage.group_commit import Lane
 from shared.storage.store import Store, Transaction
 
 # On SQLite the verbs share one writer: what ends a run goes before what starts one.
-_SETTLE_FIRST, _CLAIM_NEXT = 0.02, 0.01
+_SETTLE_FIRST, _APPEND_NEXT, _CLAIM_THEN = 0.02, 0.015, 0.01
 
 
 class Execution:
@@ -39,7 +41,13 @@ class Execution:
         self._relay = relay
         self._max_wait_seconds = max_wait_seconds
         self._claim: Lane[claims.Request, Claim | Refusal | claims.TooLate] = store.lane(
-            "claim", self._claims, head_start=_CLAIM_NEXT
+            "claim", self._claims, head_start=_CLAIM_THEN
+        )
+        self._append: Lane[Append, bool] = store.lane(
+            "append",
+            self._appends,
+            head_start=_APPEND_NEXT,
+            size_of=lambda each: _weight(each.said),
         )
         self._settle = store.lane(
             "settle", self._settlements, head_start=_SETTLE_FIRST, size_of=_size
@@ -73,6 +81,15 @@ class Execution:
     async def load(self, claim: Claim) -> Assignment:
         """Read what the attempt needs to know. Raises NotFound if the run is gone."""
         return await self._brief(claim)
+
+    async def append(self, append: Append) -> bool:
+        """Write what a run says while it runs; false if the fence was stale."""
+        accepted = await self._append(append)
+        if accepted:
+            self._signals.spoke(append.session_id)
+        else:
+            telemetry.REFUSED_WRITES.inc()
+        return accepted
 
     async def settle(self, settlement: Settlement) -> Settled:
         """Write an exit from `running`; `accepted` is false if the fence was stale."""
@@ -116,6 +133,11 @@ class Execution:
     ) -> list[Claim | Refusal | claims.TooLate | InturnError]:
         return await claims.claim(self._store, transaction, requests)
 
+    async def _appends(
+        self, transaction: Transaction, appends: Sequence[Append]
+    ) -> list[bool | InturnError]:
+        return await events.append(transaction, appends)
+
     async def _settlements(
         self, transaction: Transaction, settlements: Sequence[Settlement]
     ) -> list[Settled | InturnError]:
@@ -133,4 +155,8 @@ class Execution:
 
 def _size(settlement: Settlement) -> int:
     reply = text_of(settlement.outcome)
-    return size_of(reply.content) if reply else 0
+    return (size_of(reply.content) if reply else 0) + _weight(settlement.said)
+
+
+def _weight(said: Said | None) -> int:
+    return sum(event.weight for event in said.events) if said else 0

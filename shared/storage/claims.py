@@ -226,4 +226,5 @@ def _to_claim(row: AnyRow, fence: int, attempt: int, claimed_at: Instant) -> Cla
         stored_at=row.stored_at,
         claimed_at=claimed_at,
         deadline_at=row.deadline_at,
+        event_count=row.event_count,
     )

@@ -1,6 +1,7 @@
 """Settle: every exit from `running`, fenced, in one transaction with what it leaves behind.
 
-Answer, tools, retrieved context, usage, status and promotion commit together or not at all.
+Answer, tools, retrieved context, usage, last events, status and promotion commit together or
+not at all.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,12 @@ import sqlalchemy as sa
 
 from shared.clock import SECOND, Instant
 from shared.domain.errors import InturnError
+from shared.domain.event import NewEvent, closing, opening
 from shared.domain.execution import Settled, Settlement
 from shared.domain.exits import Exit, Standing, leave, may_end_in
 from shared.domain.run import Dispatch, RunEvent, RunStatus
 from shared.ids import MessageId, new_id
+from shared.storage import events
 from shared.storage.answers import SPEAK, said
 from shared.storage.each import Each, insert_each
 from shared.storage.lines import Line, finish, lock_lines
@@ -31,6 +34,7 @@ _ATTEMPTS = sa.select(attempts).where(any_of(attempts.c.run_id, "ids"))
 _WRITTEN = (
     "status", "dispatch", "fence", "attempt", "losses", "available_at", "wait_cause",
     "wait_detail", "wait_since", "first_token_at", "settled_at", "output_message_id",
+    "event_count",
 )  # fmt: skip
 _EXIT = Each(
     {"_id": runs.c.id, "_seen": runs.c.fence} | {name: runs.c[name] for name in _WRITTEN},
@@ -58,6 +62,7 @@ class _Leaving:
     row: AnyRow
     exit: Exit
     output_id: MessageId | None
+    events: list[NewEvent]  # that the run does not have yet
 
 
 async def settle(
@@ -72,11 +77,13 @@ async def settle(
     ids = {settlement.run_id for settlement in settlements}
     rows = {row.id: row for row in await transaction.execute(_RUNS, {"ids": ids})}
     now = await store.now(transaction)
+    silent = {s.run_id for s in settlements if s.said is None}
+    opened = await events.opened(transaction, silent)
     leaving: dict[UUID, _Leaving] = {}
     for settlement in settlements:
         row = rows.get(settlement.run_id)
         if row is not None and settlement.run_id not in leaving and _holds(settlement, row):
-            leaving[row.id] = _leave(settlement, row, now, max_wait_seconds)
+            leaving[row.id] = _leave(settlement, row, now, max_wait_seconds, opened)
     repeated = await _repeated(transaction, settlements, leaving)
     await _write(transaction, list(leaving.values()), lines, now)
     await finish(transaction, lines.values(), now)
@@ -89,7 +96,13 @@ def _holds(settlement: Settlement, row: AnyRow) -> bool:
     return bool(row.status == RunStatus.RUNNING and row.fence == settlement.fence)
 
 
-def _leave(settlement: Settlement, row: AnyRow, now: Instant, max_wait_seconds: float) -> _Leaving:
+def _leave(
+    settlement: Settlement,
+    row: AnyRow,
+    now: Instant,
+    max_wait_seconds: float,
+    opened: set[tuple[UUID, int]],
+) -> _Leaving:
     standing = Standing(
         attempt=row.attempt,
         losses=row.losses,
@@ -98,7 +111,23 @@ def _leave(settlement: Settlement, row: AnyRow, now: Instant, max_wait_seconds: 
     )
     exit_ = leave(standing, settlement.outcome, now=now, max_wait_seconds=max_wait_seconds)
     speaks = exit_.event is RunEvent.SUCCEED or bool(exit_.reply and exit_.reply.content)
-    return _Leaving(settlement, row, exit_, MessageId(new_id()) if speaks else None)
+    output_id = (settlement.output_id or MessageId(new_id())) if speaks else None
+    said = [
+        *_said(settlement, row, now, opened),
+        *closing(exit_, attempt=row.attempt, losses=row.losses, output_id=output_id, at=now),
+    ]
+    return _Leaving(settlement, row, exit_, output_id, said)
+
+
+def _said(
+    settlement: Settlement, row: AnyRow, now: Instant, opened: set[tuple[UUID, int]]
+) -> Sequence[NewEvent]:
+    """Return what the attempt has not written yet; nobody knows of a worker that was lost."""
+    if settlement.said is not None:
+        return events.unwritten(row.event_count, settlement.said)
+    if (row.id, row.fence) in opened:
+        return ()
+    return opening(row.attempt, row.fence, row.claimed_at or now, first=not row.event_count)
 
 
 async def _repeated(
@@ -147,6 +176,12 @@ async def _write(
         for row in said(left.exit, left.row, left.output_id, lines[left.row.session_id], now)
     ]
     await SPEAK.execute(transaction, spoken)
+    said_events = [
+        row
+        for left in leaving
+        for row in events.numbered(left.row.id, left.row.event_count, left.events)
+    ]
+    await events.WRITE.execute(transaction, said_events)
     if details := [row for left in leaving if (row := _details(left))]:
         insert = insert_into(transaction, run_details)
         kept = {
@@ -207,4 +242,5 @@ def _exit(left: _Leaving, now: Instant) -> dict[str, Any]:
         "first_token_at": row.first_token_at or left.settlement.first_token_at,
         "settled_at": now if over else None,
         "output_message_id": left.output_id if over else None,
+        "event_count": row.event_count + len(left.events),
     }

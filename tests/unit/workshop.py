@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from shared.clock import Instant
 from shared.domain.agent import Agent, AgentKind, AgentLimits, agent_id_of
 from shared.domain.execution import (
+    Append,
     Assignment,
     Claim,
     Held,
@@ -49,6 +50,7 @@ class FakeExecution:
 
     assignment: Assignment | None = None
     answers: dict[str, list[object]] = field(default_factory=dict)
+    appends: list[Append] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     claimed: list[RunId] = field(default_factory=list)
     handed_back: list[tuple[RunId, float]] = field(default_factory=list)
@@ -84,6 +86,10 @@ class FakeExecution:
         self._next("load")
         assert self.assignment
         return self.assignment
+
+    async def append(self, append: Append) -> bool:
+        self.appends.append(append)
+        return self._next("append") is not False
 
     async def settle(self, settlement: Settlement) -> Settled:
         answer = self._next("settle")

@@ -3,68 +3,19 @@
 Agents know nothing of SQL, the broker or Dramatiq: all they meet is an `AgentContext`.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared import clock
-from shared.domain.jsontypes import JsonObject
+from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.message import Content, Message, Reply
 from shared.domain.run import Approval
 from shared.ids import RunId, SessionId
+from workers.agents.excuses import Defer, NonRetryable, Pause
+from workers.agents.progress import Progress
 
-
-class NonRetryable(Exception):
-    """The run fails at once, with this code and sentence: trying again would not help."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-class Defer(Exception):
-    """Not now: the run comes back after `seconds`, and this attempt costs nothing."""
-
-    def __init__(self, seconds: float, why: str) -> None:
-        super().__init__(why)
-        self.seconds = seconds
-        self.why = why
-
-
-class Pause(Exception):
-    """A human has to decide on `approvals` first; on resume the run is performed again."""
-
-    def __init__(self, approvals: tuple[Approval, ...]) -> None:
-        super().__init__(", ".join(approval.tool for approval in approvals))
-        self.approvals = approvals
-
-
-class Progress:
-    """What an attempt has said so far; written by the agent, read by the attempt, any thread."""
-
-    def __init__(self, monotonic: Callable[[], float] = clock.monotonic) -> None:
-        self.stopped = threading.Event()
-        self.first_at: float | None = None
-        self._monotonic = monotonic
-        self._pieces: list[str] = []
-
-    @property
-    def text(self) -> str:
-        """Everything emitted, joined."""
-        return "".join(self._pieces)
-
-    def say(self, piece: str) -> None:
-        """Take a piece of the answer; once stopped, nobody listens."""
-        if not isinstance(piece, str):
-            message = f"an agent emits text, not {type(piece).__name__}"
-            raise TypeError(message)
-        if self.stopped.is_set() or not piece:
-            return
-        if self.first_at is None:
-            self.first_at = self._monotonic()
-        self._pieces.append(piece)
+__all__ = ["Agent", "AgentContext", "Defer", "NonRetryable", "Pause", "Progress"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +54,22 @@ class AgentContext:
     def emit(self, text: str) -> None:
         """Show a piece of the answer while the rest is still being made."""
         self.progress.say(text)
+
+    def think(self, text: str) -> None:
+        """Show a piece of the reasoning."""
+        self.progress.think(text)
+
+    def tool_called(self, call_id: str, name: str, arguments: Json = None) -> None:
+        """Show that a tool is called, before it is; `call_id` is the one of the reply."""
+        self.progress.call(call_id, name, arguments)
+
+    def tool_returned(self, call_id: str, *, result: Json = None, error: str | None = None) -> None:
+        """Show what a tool gave back; what is not shown is told from the reply."""
+        self.progress.give(call_id, result=result, error=error)
+
+    def retrieved(self, total: int, included: int) -> None:
+        """Show how many chunks were found, and how many the model sees."""
+        self.progress.retrieve(total, included)
 
 
 class Agent(Protocol):

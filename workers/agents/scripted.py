@@ -82,14 +82,15 @@ async def _raise(_: Performance, why: str) -> None:
 async def _tool(
     performance: Performance, name: str, arguments: Json = None, result: Json = None
 ) -> None:
-    performance.tool_calls.append(
-        ToolCall(
-            call_id=f"tool_{performance.step}",
-            name=name,
-            arguments=arguments,
-            result={} if result is None else result,
-        )
+    call = ToolCall(
+        call_id=f"tool_{performance.step}",
+        name=name,
+        arguments=arguments,
+        result={} if result is None else result,
     )
+    performance.ctx.tool_called(call.call_id, name, arguments)
+    performance.ctx.tool_returned(call.call_id, result=call.result)
+    performance.tool_calls.append(call)
 
 
 async def _block(_: Performance, seconds: float) -> None:
@@ -101,12 +102,15 @@ async def _exit(_: Performance, code: int) -> None:
 
 
 async def _think(performance: Performance, thought: str) -> None:
+    performance.ctx.think(thought)
     performance.thoughts.append(thought)
 
 
 async def _retrieve(performance: Performance, chunks: list[JsonObject]) -> None:
     if not all(isinstance(chunk, dict) for chunk in chunks):
         _bad(f"step {performance.step}: retrieve takes a list of objects")
+    admitted = sum(bool(chunk.get("included_in_context", True)) for chunk in chunks)
+    performance.ctx.retrieved(len(chunks), admitted)
     performance.chunks.extend(chunks)
 
 
