@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from shared import ids
 from shared.clock import Instant, from_datetime
-from shared.ids import KeyId, RunId, SessionId
+from shared.ids import KeyId, RunId, ScheduleId, SessionId
 
 MAX_WAIT_SECONDS = 60
 
@@ -67,6 +67,7 @@ def to_instant(moment: datetime | None) -> Instant | None:
 SessionPath = Annotated[SessionId, BeforeValidator(reader("sess")), id_schema("sess"), Path()]
 RunPath = Annotated[RunId, BeforeValidator(reader("run")), id_schema("run"), Path()]
 KeyPath = Annotated[KeyId, BeforeValidator(reader("key")), id_schema("key"), Path()]
+SchedulePath = Annotated[ScheduleId, BeforeValidator(reader("sched")), id_schema("sched"), Path()]
 
 Wait = Annotated[
     Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS), BeforeValidator(whole)] | None,

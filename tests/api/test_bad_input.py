@@ -192,10 +192,13 @@ async def ids(admin: Caller) -> dict[str, str]:
     session = await admin.ok("POST", "/v1/sessions", {"agent": "echo"})
     posted = await admin.ok("POST", f"/v1/sessions/{session['id']}/messages", {"content": "hi"})
     key = await admin.ok("POST", "/v1/keys", {"name": "spare", "scope": "service"})
+    repeated = {"session_id": session["id"], "message": {"content": "hi"}, "cron": "0 0 1 1 *"}
+    schedule = await admin.ok("POST", "/v1/schedules", repeated)
     return {
         "session_id": session["id"],
         "run_id": posted["run"]["id"],
         "key_id": key["id"],
+        "schedule_id": schedule["id"],
         "agent": "echo",
     }
 

@@ -10,50 +10,17 @@ from shared.domain.errors import NotFound, SessionEnded, ValidationFailed
 from shared.domain.paging import Page
 from shared.domain.principal import Principal, Scope
 from shared.domain.requests import NewSession
-from shared.domain.schedule import Missed, NewSchedule, Schedule
-from shared.domain.session import Session
+from shared.domain.schedule import Missed, NewSchedule
 from shared.ids import ScheduleId, new_id, spell
-from shared.service.once import fresh
 from shared.service.recurrence import Recurrence
 from shared.storage.schema import runs, schedules, sessions
+from tests.contract.recurring import look, schedule, sent, until
 from tests.platforms import House, a_message
 
 MINUTE = 60.0
 HOUR = 3600.0
 ANNA = Principal(tenant="acme", user_id="anna", scope=Scope.USER)
 BERT = Principal(tenant="acme", user_id="bert", scope=Scope.USER)
-
-
-async def schedule(
-    house: House,
-    session: Session,
-    cron: str = "* * * * *",
-    missed: Missed = Missed.SKIP,
-    **more: object,
-) -> Schedule:
-    message = a_message(session.id, "again", metadata={"tier": 1}, **more)
-    new = NewSchedule(message=message, cron=cron, time_zone="UTC", missed=missed)
-    return fresh(await house.platform.schedules.create_once(house.me, new, None))
-
-
-async def look(house: House, made: Schedule) -> Schedule:
-    return await house.platform.schedules.get(house.me, made.id)
-
-
-async def sent(house: House, session: Session) -> list[str]:
-    """The times for which messages came in."""
-    found = []
-    for message in await house.messages(session):
-        origin = message.metadata["schedule"]
-        assert isinstance(origin, dict)
-        found.append(str(origin["due_at"]))
-    return found
-
-
-async def until(house: House, moment: Instant | None) -> None:
-    assert moment is not None
-    async with house.store.reading() as reading:
-        house.store.offset += moment - await house.store.now(reading)
 
 
 def minutes(first: Instant, count: int) -> list[str]:

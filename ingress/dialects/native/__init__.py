@@ -6,12 +6,20 @@ from fastapi import APIRouter
 
 from ingress.dialects import Dialect
 from ingress.dialects.native.openapi import document
-from ingress.dialects.native.routes import agents, keys, messages, runs, sessions, unbuilt
+from ingress.dialects.native.routes import (
+    agents,
+    keys,
+    messages,
+    runs,
+    schedules,
+    sessions,
+    unbuilt,
+)
 from ingress.dialects.native.wire.problem import render_error
 
 router = APIRouter(redirect_slashes=False)
 # One flat list, busiest first: FastAPI matches an included router twice.
-for noun in (messages, sessions, runs, agents, keys):
+for noun in (messages, sessions, runs, agents, keys, schedules):
     router.routes.extend(noun.router.routes)
 router.routes.extend(unbuilt.ROUTES)
 
