@@ -4,23 +4,29 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from shared.dispatch.relay import Relay
-from shared.domain.errors import InturnError, Overloaded, QueueFull
+from shared.domain.errors import InternalError, InturnError, Overloaded, QueueFull
 from shared.domain.idempotency import Idempotency
 from shared.domain.limits import QueueBounds
 from shared.domain.message import size_of
 from shared.domain.principal import Principal
 from shared.domain.rates import Meter
-from shared.domain.requests import Accepted, NewMessage
+from shared.domain.requests import Accepted, NewMessage, Opening, Replayed
 from shared.ids import MessageId, PrincipalId, RunId, new_id
 from shared.service.once import fresh
 from shared.signals import Signals
 from shared.storage import intake, upkeep
-from shared.storage.group_commit import Lane
+from shared.storage.group_commit import Capacity, Lane
 from shared.storage.intake import Taken
+from shared.storage.memory import look_up
 from shared.storage.store import Store, Transaction
+from shared.storage.types import dump_json
 
-_WAITING_AT_MOST = 10_000
+log = structlog.get_logger(__name__)
+
+_WAITING_AT_MOST = Capacity(items=10_000, size=64 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,16 @@ class Entry:
     new: NewMessage
     message_id: MessageId
     run_id: RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What a caller brings; `opening` is the session that the message is the first of."""
+
+    new: NewMessage
+    opening: Opening | None = None
+    idempotency: Idempotency[Accepted] | None = None
+    meters: tuple[Meter, ...] = ()
 
 
 class Intake:
@@ -69,32 +85,43 @@ class Intake:
 
         Raises like `accept`, and IdempotencyKeyReused.
         """
-        self._check_totals(principal)
-        taken = await self._lane(
-            intake.Intake(
-                principal=principal,
-                new=new,
-                message_id=MessageId(new_id()),
-                run_id=RunId(new_id()),
-                max_queued=self._bounds.per_session,
-                meters=meters,
-                idempotency=idempotency,
-            )
-        )
+        post = Post(new=new, idempotency=idempotency, meters=meters)
+        if refusal := self._refusal(principal):
+            [replayed] = await self._look_up(principal, [post])
+            if replayed is None:
+                raise refusal
+            return replayed
+        taken = await self._lane(self._item(principal, post))
         if isinstance(taken, Accepted):
             self.note(principal, taken)
         return taken
+
+    async def accept_many(
+        self, principal: Principal, posts: Sequence[Post]
+    ) -> Sequence[Taken | InturnError]:
+        """Accept each message, or say why not; those of one session keep their order.
+
+        Raises Overloaded where there is no room for all of them, and nothing is stored then.
+        """
+        refusals = [
+            refusal for beside in range(len(posts)) if (refusal := self._refusal(principal, beside))
+        ]
+        room = len(posts) - len(refusals)
+        items = [self._item(principal, post) for post in posts[:room]]
+        taken = [_ended(each) for each in await self._lane.many(items)]
+        self.note(principal, *(each for each in taken if isinstance(each, Accepted)))
+        replayed = await self._look_up(principal, posts[room:])
+        return taken + [each or why for each, why in zip(replayed, refusals, strict=True)]
 
     async def take_in(
         self, transaction: Transaction, entries: Sequence[Entry]
     ) -> list[Accepted | InturnError]:
         """Accept as part of a larger transaction, or say why not; `note` it once committed."""
-        refused: dict[RunId, InturnError] = {}
-        for entry in entries:
-            try:
-                self._check_totals(entry.principal)
-            except InturnError as refusal:
-                refused[entry.run_id] = refusal
+        refused = {
+            entry.run_id: refusal
+            for entry in entries
+            if (refusal := self._refusal(entry.principal))
+        }
         admitted = [
             intake.Intake(
                 principal=entry.principal,
@@ -111,14 +138,16 @@ class Intake:
         results = [refused.get(entry.run_id) or next(taken) for entry in entries]
         return [result if isinstance(result, InturnError) else fresh(result) for result in results]
 
-    def note(self, principal: Principal, accepted: Accepted) -> None:
+    def note(self, principal: Principal, *accepted: Accepted) -> None:
         """Tell relay, workers and whoever waits of what is committed."""
-        self._queued[principal.id] += 1
-        self._queued_by_all += 1
-        self._relay.poke([accepted.run.pool])
-        for run_id in accepted.told_runs:
-            self._signals.cancel_requested(run_id)
-        self._signals.moved(accepted.run.session_id)
+        self._queued[principal.id] += len(accepted)
+        self._queued_by_all += len(accepted)
+        self._relay.poke({each.run.pool for each in accepted})
+        for each in accepted:
+            for run_id in each.told_runs:
+                self._signals.cancel_requested(run_id)
+        for session_id in {each.run.session_id for each in accepted}:
+            self._signals.moved(session_id)
 
     async def refresh_totals(self) -> None:
         """Count what is queued; until the next count, own accepts are added to it."""
@@ -126,12 +155,36 @@ class Intake:
             self._queued = Counter(await upkeep.queued_totals(reading))
         self._queued_by_all = self._queued.total()
 
-    def _check_totals(self, principal: Principal) -> None:
-        if self._queued[principal.id] >= self._bounds.per_principal:
+    def _refusal(self, principal: Principal, beside: int = 0) -> InturnError | None:
+        """Say why there is no room for one more than is queued and `beside` it, if so."""
+        if self._queued[principal.id] + beside >= self._bounds.per_principal:
             detail = f"You have {self._bounds.per_principal} queued runs; wait for some to end."
-            raise QueueFull(detail, retry_after=10)
-        if self._queued_by_all >= self._bounds.overall:
-            raise Overloaded("This server has too many queued runs; try later.", retry_after=30)
+            return QueueFull(detail, retry_after=10)
+        if self._queued_by_all + beside >= self._bounds.overall:
+            return Overloaded("This server has too many queued runs; try later.", retry_after=30)
+        return None
+
+    def _item(self, principal: Principal, post: Post) -> intake.Intake:
+        return intake.Intake(
+            principal=principal,
+            new=post.new,
+            opening=post.opening,
+            message_id=MessageId(new_id()),
+            run_id=RunId(new_id()),
+            max_queued=self._bounds.per_session,
+            meters=post.meters,
+            idempotency=post.idempotency,
+        )
+
+    async def _look_up(
+        self, principal: Principal, posts: Sequence[Post]
+    ) -> Sequence[Replayed | None]:
+        """Find first answers for messages that there is no room for."""
+        items = [self._item(principal, post) for post in posts]
+        if all(item.idempotency is None for item in items):
+            return [None] * len(items)
+        async with self._store.reading() as reading:
+            return await look_up(reading, items, await self._store.now(reading))
 
     async def _accept(
         self, transaction: Transaction, intakes: Sequence[intake.Intake]
@@ -139,5 +192,15 @@ class Intake:
         return await intake.accept(self._store, transaction, intakes)
 
 
+def _ended(taken: Taken | BaseException) -> Taken | InturnError:
+    if isinstance(taken, Accepted | Replayed | InturnError):
+        return taken
+    log.error("message_not_accepted", exc_info=taken)
+    return InternalError("Something went wrong on our side; the log has it.")
+
+
 def _size(item: intake.Intake) -> int:
-    return size_of(item.new.content)
+    new = item.new
+    return size_of(new.content) + sum(
+        len(dump_json(each)) for each in (new.metadata, new.inputs) if each
+    )

@@ -17,7 +17,6 @@ T = TypeVar("T")
 class _Creation:
     principal: Principal
     idempotency: Idempotency[Never]
-    run_id: None = None
 
 
 async def once(

@@ -30,6 +30,18 @@ _STOPPING = Unavailable(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """How much may wait in a lane; what comes beyond it is refused."""
+
+    items: int
+    size: int  # bytes, as the lane's `size_of` counts them
+
+    def holds(self, items: int, size: int) -> bool:
+        """Tell whether so much has room."""
+        return items <= self.items and size <= self.size
+
+
 @dataclass(slots=True)
 class _Waiting(Generic[Item, Result]):
     item: Item
@@ -52,7 +64,7 @@ class Lane(Generic[Item, Result]):
         verb: Callable[[Transaction, Sequence[Item]], Awaitable[Sequence[Result | InturnError]]],
         *,
         head_start: float = 0.0,
-        capacity: int | None = None,
+        capacity: Capacity | None = None,
         size_of: Callable[[Item], int] = lambda _item: 0,
     ) -> None:
         self.name = name
@@ -62,21 +74,39 @@ class Lane(Generic[Item, Result]):
         self.size_of = size_of
         self.waiting: deque[_Waiting[Item, Result]] = deque()
         self.woken = asyncio.Event()
+        self._bytes = 0
 
     async def __call__(self, item: Item) -> Result:
         """Wait for the batch that carries `item`; raises what the verb raised for it.
 
         Raises Overloaded where the lane is bounded and full.
         """
-        if self.capacity is not None and len(self.waiting) >= self.capacity:
+        [entry] = self._enter([item])
+        return await entry.future
+
+    async def many(self, items: Sequence[Item]) -> list[Result | BaseException]:
+        """Wait for all, which stay in order and may share batches; per item what `__call__` does.
+
+        Raises Overloaded where the lane has no room for all of them; then none is taken.
+        """
+        entries = self._enter(items)
+        return await asyncio.gather(*(entry.future for entry in entries), return_exceptions=True)
+
+    def _enter(self, items: Sequence[Item]) -> list[_Waiting[Item, Result]]:
+        loop = asyncio.get_running_loop()
+        entries = [
+            _Waiting[Item, Result](item, loop.create_future(), self.size_of(item)) for item in items
+        ]
+        size = sum(entry.size for entry in entries)
+        if self.capacity and not self.capacity.holds(
+            len(self.waiting) + len(entries), self._bytes + size
+        ):
             detail = "This server is taking in more than it can write; try again shortly."
             raise Overloaded(detail, retry_after=1)
-        entry = _Waiting[Item, Result](
-            item, asyncio.get_running_loop().create_future(), self.size_of(item)
-        )
-        self.waiting.append(entry)
+        self.waiting.extend(entries)
+        self._bytes += size
         self.woken.set()
-        return await entry.future
+        return entries
 
     def urgency(self, now: float) -> float:
         """Return how long the oldest waits, head start included."""
@@ -89,6 +119,7 @@ class Lane(Generic[Item, Result]):
         while self.waiting and len(batch) < most and size + self.waiting[0].size <= most_bytes:
             batch.append(self.waiting.popleft())
             size += batch[-1].size
+        self._bytes -= size
         return batch
 
 

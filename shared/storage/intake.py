@@ -21,6 +21,7 @@ from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.memory import Memory
 from shared.storage.metered import lock_meters
 from shared.storage.meters import Meters
+from shared.storage.openings import begun, open_sessions
 from shared.storage.receipts import append, receipt, stored
 from shared.storage.store import Store, Transaction
 
@@ -44,6 +45,7 @@ async def accept(
     meters = await lock_meters(transaction, intakes)
     lines = await lock_lines(transaction, [intake.new.session_id for intake in intakes])
     now = await store.now(transaction)
+    lines |= begun([each.opening for each in intakes if each.opening], lines, now)
     tried = [intake.message_id for intake in intakes if intake.tried]
     places = await stored(transaction, lines, tried, now)
     busy = await Busy.enter(transaction, intakes, lines, now)
@@ -52,14 +54,15 @@ async def accept(
     for intake in intakes:
         intake.tried = True
         try:
-            taken = memory.recall(intake, round_.now) or await round_.take(intake)
+            first = None if intake.message_id in places else memory.recall(intake, now)
+            taken = first or await round_.take(intake)
         except InturnError as refusal:
             if isinstance(refusal, _OF_ITS_OWN_SESSION):
-                refusal.allowances = meters.left(intake.meters, round_.now)
+                refusal.allowances = meters.left(intake.meters, now)
             results.append(refusal)
         else:
             if intake.idempotency is not None and isinstance(taken, Accepted):
-                memory.keep(intake, intake.idempotency.render(taken), round_.now)
+                memory.keep(intake, intake.idempotency.render(taken), now)
             results.append(taken)
     await round_.write()
     await memory.write(transaction)
@@ -112,6 +115,8 @@ class _Round:
         await finish(self._transaction, self._lines.values(), self.now)
 
     async def _flush(self) -> None:
+        opened = [each.intake.opening for each in self._fresh if each.intake.opening]
+        await open_sessions(self._transaction, opened, self.now)
         await insert(self._transaction, self._fresh)
         self._fresh.clear()
 

@@ -10,7 +10,7 @@ from shared.domain.idempotency import Idempotency
 from shared.domain.message import Role
 from shared.domain.principal import Principal
 from shared.domain.rates import Meter
-from shared.domain.requests import Accepted, NewMessage
+from shared.domain.requests import Accepted, NewMessage, Opening
 from shared.domain.run import Dispatch, OnBusy, Run, RunStatus
 from shared.ids import MessageId, RunId
 from shared.storage.each import insert_each
@@ -28,6 +28,7 @@ class Intake:
     message_id: MessageId
     run_id: RunId
     max_queued: int
+    opening: Opening | None = None  # the session that this is to be the first message of
     meters: tuple[Meter, ...] = ()
     idempotency: Idempotency[Accepted] | None = None
     tried: bool = False

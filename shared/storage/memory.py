@@ -12,13 +12,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.clock import Instant
 from shared.domain.errors import IdempotencyKeyReused
 from shared.domain.idempotency import KEPT, Answer, Idempotency
 from shared.domain.principal import Principal
 from shared.domain.requests import Replayed
-from shared.ids import RunId
 from shared.storage.each import Each, Value
 from shared.storage.schema import idempotency_keys as keys
 from shared.storage.store import Transaction
@@ -35,10 +35,6 @@ class Keyed(Protocol):
 
     @property
     def idempotency(self) -> Idempotency[Never] | None: ...
-
-    @property
-    def run_id(self) -> RunId | None:
-        """The run that is about to be made, by which a replayed transaction knows its row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +60,12 @@ def _insert(make: Callable[[sa.Table], sqlite.Insert | postgresql.Insert]) -> Ea
 
 _ENTER = {"sqlite": _insert(sqlite.insert), "postgresql": _insert(postgresql.insert)}
 # All keys of all these principals, some of which nobody asked for: one statement, one order.
-_LOCK = (
+_READ = (
     sa.select(keys)
     .where(any_of(keys.c.principal_id, "principals"), any_of(keys.c.key, "keys"))
     .order_by(keys.c.principal_id, keys.c.key)
-    .with_for_update()
 )
+_LOCK = _READ.with_for_update()
 _ANSWERED = ("body_hash", "status", "response", "location", "run_id", "created_at")
 _SAVE = Each(
     {"_principal": keys.c.principal_id, "_key": keys.c.key}
@@ -116,8 +112,6 @@ class Memory:
             raise IdempotencyKeyReused(
                 "This Idempotency-Key came with another request; use a new one for each."
             )
-        if item.run_id is not None and known.answer.run_id == item.run_id:
-            return None  # ours: an earlier try was committed, and nobody was answered
         return Replayed(answer=known.answer)
 
     def keep(self, item: Keyed, answer: Answer, now: Instant) -> None:
@@ -134,6 +128,22 @@ class Memory:
         )
 
 
+async def look_up(
+    reading: AsyncConnection, items: Sequence[Keyed], now: Instant
+) -> list[Replayed | None]:
+    """Find first answers without locking anything; null where there is none, or not to this."""
+    wanted = {_slot(item) for item in items if item.idempotency}
+    rows = await reading.execute(_READ, _named(wanted))
+    memory = Memory({(row.principal_id, row.key): _to_known(row) for row in rows}, set())
+    found: list[Replayed | None] = []
+    for item in items:
+        try:
+            found.append(memory.recall(item, now))
+        except IdempotencyKeyReused:
+            found.append(None)
+    return found
+
+
 def _slot(item: Keyed) -> Slot:
     assert item.idempotency is not None  # noqa: S101  (asked by everybody who comes here)
     return item.principal.id, item.idempotency.key
@@ -145,15 +155,17 @@ async def _lock(
     """Return what is known, and which keys were not; all of them are locked."""
     while True:
         await _ENTER[transaction.dialect.name].execute(transaction, list(_entries(wanted)))
-        rows = await transaction.execute(
-            _LOCK,
-            {"principals": {slot[0] for slot in wanted}, "keys": {slot[1] for slot in wanted}},
-        )
+        rows = await transaction.execute(_LOCK, _named(wanted))
         found = {(row.principal_id, row.key): row for row in rows}
         if found.keys() >= wanted.keys():  # else one went with its age, between the statements
             break
     known = {slot: _to_known(found[slot]) for slot in wanted if found[slot].status is not None}
     return known, wanted.keys() - known.keys()
+
+
+def _named(wanted: Iterable[Slot]) -> dict[str, set[UUID] | set[str]]:
+    principals, names = {slot[0] for slot in wanted}, {slot[1] for slot in wanted}
+    return {"principals": principals, "keys": names}
 
 
 def _entries(wanted: Mapping[Slot, bytes]) -> Iterable[dict[str, object]]:

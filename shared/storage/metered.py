@@ -11,7 +11,7 @@ from shared.storage.intake_rows import Intake
 from shared.storage.meters import Meters
 from shared.storage.schema import sessions
 from shared.storage.store import Transaction
-from shared.storage.types import AnyRow, any_of
+from shared.storage.types import any_of
 
 # Neither ever changes, so they need no lock.
 _OWNERS = sa.select(sessions.c.id, sessions.c.tenant, sessions.c.user_id).where(
@@ -31,7 +31,13 @@ async def _name_users(transaction: Transaction, intakes: Sequence[Intake]) -> No
     if not open_:
         return
     ids = {each.new.session_id for each in open_}
-    subjects = {row.id: _subject(row) for row in await transaction.execute(_OWNERS, {"ids": ids})}
+    subjects = {
+        row.id: _subject(row.tenant, row.user_id)
+        for row in await transaction.execute(_OWNERS, {"ids": ids})
+    }
+    for opening in (each.opening for each in open_ if each.opening):
+        if opening.new.user_id is not None:
+            subjects[opening.id] = _subject(opening.tenant, opening.new.user_id)
     for each in open_:
         subject = subjects.get(each.new.session_id)
         named = (_named(meter, subject) for meter in each.meters)
@@ -44,6 +50,6 @@ def _named(meter: Meter, subject: str | None) -> Meter | None:
     return replace(meter, subject=subject) if subject else None
 
 
-def _subject(row: AnyRow) -> str:
-    owner = Principal(tenant=row.tenant, user_id=row.user_id, scope=Scope.USER)
+def _subject(tenant: str, user_id: str) -> str:
+    owner = Principal(tenant=tenant, user_id=user_id, scope=Scope.USER)
     return user_subject(owner.id)

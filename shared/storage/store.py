@@ -12,7 +12,7 @@ from shared.clock import Instant, wall
 from shared.domain.errors import InturnError
 from shared.storage.engine import BEGIN, Engines, open_engines
 from shared.storage.faults import available
-from shared.storage.group_commit import Lane, Writer
+from shared.storage.group_commit import Capacity, Lane, Writer
 from shared.storage.ownership import owned
 from shared.storage.visits import Work, visit
 
@@ -51,7 +51,7 @@ class Store:
         verb: Callable[[Transaction, Sequence[Item]], Awaitable[Sequence[Result | InturnError]]],
         *,
         head_start: float = 0.0,
-        capacity: int | None = None,
+        capacity: Capacity | None = None,
         size_of: Callable[[Item], int] = lambda _item: 0,
         reading: bool = False,
     ) -> Lane[Item, Result]:

@@ -11,13 +11,14 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.domain.errors import InturnError, NotFound, Overloaded, Unavailable
 from shared.ids import new_id
-from shared.storage.group_commit import Lane
+from shared.storage.group_commit import Capacity, Lane
 from shared.storage.schema import pools, principals
 from shared.storage.store import Store, Transaction
 from shared.storage.visits import Work
 
 T = TypeVar("T")
 POISON, MISSING = 13, 7
+KIB = 1024
 TWICE = new_id()
 
 
@@ -58,10 +59,10 @@ class Writing:
 
 @asynccontextmanager
 async def opened(
-    database: str, *, most: int = 200, capacity: int | None = None
+    database: str, *, most: int = 200, capacity: Capacity | None = None
 ) -> AsyncIterator[tuple[Store, Lane[int, int], Writing]]:
     store, writing = Store(database, batch_max=most), Writing()
-    lane = store.lane("numbers", writing.verb, capacity=capacity, size_of=lambda n: n * 1024)
+    lane = store.lane("numbers", writing.verb, capacity=capacity, size_of=lambda n: n * KIB)
     perform = store._write  # noqa: SLF001  (the only place between batch and transaction)
 
     async def gated(work: Work[T]) -> T:
@@ -139,8 +140,11 @@ async def test_a_refusal_goes_to_its_caller_and_costs_no_second_try(database: st
         assert await stored(store) == [1, 3]
 
 
-async def test_a_full_lane_refuses_at_once(database: str) -> None:
-    async with opened(database, capacity=2) as (store, lane, writing):
+@pytest.mark.parametrize(
+    "capacity", [Capacity(items=2, size=1 << 20), Capacity(items=99, size=5 * KIB)]
+)
+async def test_a_full_lane_refuses_at_once(database: str, capacity: Capacity) -> None:
+    async with opened(database, capacity=capacity) as (store, lane, writing):
         writing.gate.clear()
         first = asyncio.create_task(lane(1))
         await writing.entered.wait()
@@ -153,6 +157,25 @@ async def test_a_full_lane_refuses_at_once(database: str) -> None:
         assert [await first, *[await each for each in waiting]] == [10, 20, 30]
         assert await lane(5) == 50
         assert await stored(store) == [1, 2, 3, 5]
+
+
+async def test_many_are_written_in_order_each_with_its_own_end(database: str) -> None:
+    async with opened(database, most=3) as (store, lane, writing):
+        results = await lane.many([5, MISSING, 3, 4, POISON, 2])
+        assert [type(each) for each in results] == [int, NotFound, int, int, IntegrityError, int]
+        assert await stored(store) == [5, 3, 4, 2]
+        assert writing.batches[:2] == [[5, MISSING, 3], [4, POISON, 2]]
+        assert await lane.many([]) == []
+
+
+async def test_of_many_all_have_room_or_none(database: str) -> None:
+    async with opened(database, capacity=Capacity(items=3, size=10 * KIB)) as (store, lane, _):
+        for too_many in ([1, 2, 3, 4], [8, 3]):
+            with pytest.raises(Overloaded):
+                await lane.many(too_many)
+        assert await lane.many([5, 3, 2]) == [50, 30, 20]
+        assert await lane.many([10]) == [100]
+        assert await stored(store) == [5, 3, 2, 10]
 
 
 async def test_a_caller_that_leaves_breaks_nothing(database: str) -> None:
