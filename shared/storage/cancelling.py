@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from shared.clock import Instant
 from shared.domain.run import RunStatus
+from shared.storage import events
 from shared.storage.each import Each
 from shared.storage.lines import Line
 from shared.storage.schema import runs
@@ -69,6 +70,8 @@ async def end_cancelled(
             for row in in_order
         ],
     )
+    left = [row for row in in_order if row.status != RunStatus.RUNNING]
+    await events.end(transaction, [(row, RunStatus.CANCELLED, None) for row in left], now)
 
 
 def _ended(line: Line, row: AnyRow, now: Instant) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from shared.clock import Instant
 from shared.domain.run import ErrorCode, RunError, RunEvent, RunStatus, target
+from shared.storage import events
 from shared.storage.each import Each
 from shared.storage.lines import Line
 from shared.storage.rows import from_error
@@ -55,6 +56,7 @@ async def end_failed(
         index_elements=["run_id"], set_={"error": insert.excluded.error}
     )
     await transaction.execute(upsert, [{"run_id": row.id, "error": stored} for row in rows])
+    await events.end(transaction, [(row, RunStatus.FAILED, error) for row in rows], now)
 
 
 def _failed(line: Line, row: AnyRow, now: Instant, error: RunError) -> dict[str, Any]:
