@@ -96,6 +96,15 @@ runs = Table(
         where="status = 'queued' AND deadline_at IS NOT NULL",
     ),
     Index("ix_runs_stored", "stored_at", "id"),
+    # Few, and what an operator looks for after an outage.
+    partial(
+        "ix_runs_unsuccessful",
+        "status",
+        "stored_at",
+        "id",
+        where="status IN ('cancelled', 'failed')",
+    ),
+    partial("ix_runs_retry_of", "retry_of", where="retry_of IS NOT NULL"),
     **HOT,
 )
 
