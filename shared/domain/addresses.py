@@ -109,6 +109,14 @@ def read_url(url: str) -> Target:
     )
 
 
+def origin_of(url: str) -> str:
+    """Say who answers at a URL; what is none stands for itself."""
+    try:
+        return read_url(url).origin
+    except ValueError:
+        return url
+
+
 def _host(name: str, netloc: str) -> str:
     host = name.removesuffix(".").lower()
     if netloc.startswith("["):

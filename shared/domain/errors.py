@@ -146,6 +146,18 @@ class NotWaiting(InturnError):
     code = "not_waiting"
 
 
+class WebhookDisabled(InturnError):
+    """Nothing is sent to this subscription until it is enabled again."""
+
+    code = "webhook_disabled"
+
+
+class TooManyWebhooks(InturnError):
+    """This principal has as many subscriptions as there may be."""
+
+    code = "too_many_webhooks"
+
+
 class SessionQueueFull(InturnError):
     """The session's line is full."""
 

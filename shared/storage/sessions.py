@@ -24,6 +24,7 @@ SELECT = (
     .where(sessions.c.deleted_at.is_(None))
 )
 _ONE = SELECT.where(sessions.c.id == sa.bindparam("_id"))
+_SEVERAL = SELECT.where(any_of(sessions.c.id, "ids"))
 _POSITIONS = (
     sa.select(sessions.c.id, sessions.c.version, runs.c.event_count)
     .outerjoin_from(sessions, runs, runs.c.id == sessions.c.active_run_id)
@@ -49,6 +50,12 @@ async def fetch(
     if row is None or not principal.sees(row.tenant, row.user_id):
         return None
     return to_session(row)
+
+
+async def several(reading: AsyncConnection, ids: Collection[UUID]) -> dict[SessionId, Session]:
+    """Read sessions by id, whosever they are."""
+    rows = await reading.execute(_SEVERAL, {"ids": ids})
+    return {row.id: to_session(row) for row in rows}
 
 
 async def positions(

@@ -24,6 +24,8 @@ STATUS: dict[type[InturnError], HTTPStatus] = {
     errors.SessionBusy: HTTPStatus.CONFLICT,
     errors.NotRetryable: HTTPStatus.CONFLICT,
     errors.NotWaiting: HTTPStatus.CONFLICT,
+    errors.WebhookDisabled: HTTPStatus.CONFLICT,
+    errors.TooManyWebhooks: HTTPStatus.CONFLICT,
     errors.KeyEnded: HTTPStatus.CONFLICT,
     errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

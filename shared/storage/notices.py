@@ -1,0 +1,132 @@
+"""Notices: what somebody wants to hear of becomes deliveries, in the commit that makes it true."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.clock import Instant
+from shared.domain.addresses import origin_of
+from shared.domain.principal import Principal, Scope
+from shared.domain.run import RunStatus
+from shared.domain.webhook import TOLD, DeliveryStatus, WebhookEvent
+from shared.ids import PrincipalId, RunId, SessionId, new_id
+from shared.storage.each import insert_each
+from shared.storage.lines import Line
+from shared.storage.schema import deliveries, run_details, webhooks
+from shared.storage.store import Transaction
+from shared.storage.types import AnyRow, any_of
+
+# One look for both kinds: nobody listens, most of the time.
+_SUBSCRIBED = sa.select(
+    webhooks.c.owner_id.label("of"),
+    webhooks.c.id.label("webhook_id"),
+    webhooks.c.principal_id,
+    webhooks.c.url,
+    webhooks.c.events,
+).where(any_of(webhooks.c.owner_id, "owners"), webhooks.c.disabled_at.is_(None))
+_CALLED_BACK = sa.select(
+    run_details.c.run_id,
+    sa.null(),
+    sa.null(),
+    run_details.c.callback_url,
+    sa.null(),
+).where(any_of(run_details.c.run_id, "runs"), run_details.c.callback_url.is_not(None))
+_LISTENERS = sa.union_all(_SUBSCRIBED, _CALLED_BACK)
+
+_INSERT = insert_each(
+    deliveries, "id", "webhook_id", "principal_id", "run_id", "session_id", "event", "url",
+    "target", "correlation_id", "status", "next_at", "created_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What happened, in whose session; `principal_id` is who asked for the run."""
+
+    event: WebhookEvent
+    tenant: str
+    user_id: str | None
+    session_id: SessionId
+    correlation_id: str | None
+    run_id: RunId | None = None
+    principal_id: PrincipalId | None = None
+
+    @property
+    def owners(self) -> set[UUID]:
+        """Whose subscriptions hear of it: the user's, and the tenant's."""
+        return {owner_of(self.tenant, self.user_id), owner_of(self.tenant, None)}
+
+
+def owner_of(tenant: str, user_id: str | None) -> PrincipalId:
+    """Name the owner of sessions: a user, or the tenant as a whole."""
+    return Principal(tenant=tenant, user_id=user_id, scope=Scope.USER).id
+
+
+async def notify_of_runs(
+    transaction: Transaction, changed: Iterable[tuple[Line, AnyRow, RunStatus]], now: Instant
+) -> set[UUID]:
+    """Tell who listens that runs have come to this status; return the runs they hear of.
+
+    Called by every verb that ends a run or makes it wait, in its own transaction.
+    """
+    return await notify(
+        transaction,
+        [
+            Notice(
+                event=TOLD[status],
+                tenant=line.tenant,
+                user_id=line.user_id,
+                session_id=line.id,
+                correlation_id=run.correlation_id,
+                run_id=run.id,
+                principal_id=run.principal_id,
+            )
+            for line, run, status in changed
+            if status in TOLD
+        ],
+        now,
+    )
+
+
+async def notify(transaction: Transaction, notices: Sequence[Notice], now: Instant) -> set[UUID]:
+    """Write a delivery for each listener of each notice; return the runs they hear of."""
+    if not notices:
+        return set()
+    owners = set[UUID]().union(*(notice.owners for notice in notices))
+    run_ids = [notice.run_id for notice in notices if notice.run_id is not None]
+    found = await transaction.execute(_LISTENERS, {"owners": owners, "runs": run_ids})
+    listeners: dict[UUID | None, list[AnyRow]] = defaultdict(list)
+    for row in found:
+        listeners[row.of].append(row)
+    if not listeners:
+        return set()
+    rows = [
+        _row(notice, listener, now)
+        for notice in notices
+        for of in {*notice.owners, notice.run_id} & listeners.keys()
+        for listener in listeners[of]
+        if listener.events is None or notice.event in listener.events
+    ]
+    await _INSERT.execute(transaction, rows)
+    return {row["run_id"] for row in rows}
+
+
+def _row(notice: Notice, listener: AnyRow, now: Instant) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "webhook_id": listener.webhook_id,
+        "principal_id": listener.principal_id or notice.principal_id,
+        "run_id": notice.run_id,
+        "session_id": notice.session_id,
+        "event": notice.event,
+        "url": listener.url,
+        "target": origin_of(listener.url),
+        "correlation_id": notice.correlation_id,
+        "status": DeliveryStatus.PENDING,
+        "next_at": now,
+        "created_at": now,
+    }
