@@ -1,4 +1,4 @@
-"""The only place that knows every concrete class: settings in, a running platform out."""
+"""Everything, composed: settings in, a running platform out."""
 
 import asyncio
 import gc
@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from dramatiq import Broker
 
+from shared.bootstrap.stores import open_store, prepare
 from shared.dispatch.embedded import EmbeddedBroker, EmbeddedPublisher
 from shared.dispatch.rabbitmq import InturnRabbitmqBroker, RabbitPublisher
 from shared.dispatch.relay import Publisher, Relay
@@ -33,12 +34,8 @@ from shared.service.sessions import Sessions
 from shared.service.upkeep import Upkeep
 from shared.settings import Settings
 from shared.signals import Position, RabbitWire, Signals, VersionPoller, Wire
-from shared.storage.migrate import SchemaBehind, check, migrate
-from shared.storage.ownership import AlreadyOwned
 from shared.storage.sessions import positions
 from shared.storage.store import Store
-
-__all__ = ["AlreadyOwned", "Platform", "SchemaBehind", "open_platform"]
 
 log = structlog.get_logger(__name__)
 
@@ -73,14 +70,14 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
     SQLite is taken for this process alone, migrated, and what its last owner held is given
     back. Raises AlreadyOwned, SchemaBehind, Unavailable, BadAgentsFile, OSError, ValueError.
     """
-    store = _open_store(settings)
+    store = open_store(settings)
     signals = Signals(_wire(settings))
     broker, publisher = _broker(settings)
     relay = Relay(Announcing(store, certain=settings.embedded), publisher)
     platform = _compose(settings, store, signals, relay, broker, publisher)
     tasks: list[asyncio.Task[None]] = []
     try:
-        await _prepare(store)
+        await prepare(store)
         store.start()
         await platform.agents.load(_agents_file(settings))
         if settings.bootstrap_key:
@@ -102,54 +99,6 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
         await publisher.close()
         broker.close()
         await store.close()
-
-
-@asynccontextmanager
-async def open_for_reading(settings: Settings) -> AsyncIterator[Operations]:
-    """Open the database for its doctor: nothing is taken, migrated or written."""
-    store = Store(settings.database)
-    try:
-        yield Operations(store, EmbeddedPublisher(EmbeddedBroker(), settings.namespace))
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
-    """Open the database for its keys alone: no agent, run or announcement is touched.
-
-    Raises like `open_platform`.
-    """
-    store = _open_store(settings)
-    try:
-        await _prepare(store)
-        yield Keys(store)
-    finally:
-        await store.close()
-
-
-async def migrate_database(settings: Settings) -> None:
-    """Bring the database to this version. Raises like `open_platform`."""
-    store = _open_store(settings)
-    try:
-        await migrate(store)
-    finally:
-        await store.close()
-
-
-def _open_store(settings: Settings) -> Store:
-    if settings.sqlite and not settings.database_url:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = Store(settings.database, batch_max=settings.batch_max)
-    store.own()
-    return store
-
-
-async def _prepare(store: Store) -> None:
-    if store.sqlite:
-        await migrate(store)
-    else:
-        await check(store)
 
 
 def _agents_file(settings: Settings) -> Path | None:
