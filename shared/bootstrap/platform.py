@@ -22,6 +22,7 @@ from shared.domain.retry import RetryPolicy
 from shared.ids import SessionId
 from shared.service.agents import Agents
 from shared.service.announcing import Announcing
+from shared.service.delivering import Delivering
 from shared.service.execution import Execution
 from shared.service.intake import Intake
 from shared.service.keys import Keys
@@ -31,7 +32,9 @@ from shared.service.recurrence import Recurrence
 from shared.service.runs import Runs
 from shared.service.schedules import Schedules
 from shared.service.sessions import Sessions
+from shared.service.targets import Targets
 from shared.service.upkeep import Upkeep
+from shared.service.webhooks import Webhooks
 from shared.settings import Settings
 from shared.signals import Position, RabbitWire, Signals, VersionPoller, Wire
 from shared.storage.sessions import positions
@@ -58,6 +61,9 @@ class Platform:
     agents: Agents
     schedules: Schedules
     keys: Keys
+    webhooks: Webhooks
+    targets: Targets
+    delivering: Delivering
     execution: Execution
     upkeep: Upkeep
     operations: Operations
@@ -137,7 +143,15 @@ def _compose(
         per_principal=settings.max_queued_per_principal,
         overall=settings.max_queued,
     )
-    execution = Execution(store, signals, relay, max_wait_seconds=settings.max_wait_hours * 3600)
+    targets = Targets(allow_private=settings.allow_private_urls)
+    delivering = Delivering(store)
+    execution = Execution(
+        store,
+        signals,
+        relay,
+        max_wait_seconds=settings.max_wait_hours * 3600,
+        notified=delivering.ring,
+    )
     intake = Intake(store, signals, relay, bounds)
     watch = LeaseWatch(lease=settings.lease_seconds, widest_gap=2 * settings.sweep_seconds)
     rates = _rates(settings)
@@ -154,6 +168,9 @@ def _compose(
         agents=agents,
         schedules=Schedules(store),
         keys=Keys(store, rates),
+        webhooks=Webhooks(store, targets),
+        targets=targets,
+        delivering=delivering,
         execution=execution,
         upkeep=Upkeep(store, signals, relay, execution, Recurrence(store, intake), watch),
         operations=Operations(store, publisher),

@@ -112,6 +112,7 @@ class Settled:
     status: RunStatus | None = None
     pool: str | None = None
     seconds: float = 0.0  # from claim to exit
+    notified: bool = False  # somebody hears of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

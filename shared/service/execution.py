@@ -1,6 +1,6 @@
 """Execution: what a worker asks of the store, fenced."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shared import telemetry
 from shared.clock import SECOND
@@ -19,11 +19,13 @@ from shared.domain.execution import (
 )
 from shared.domain.exits import text_of
 from shared.domain.message import size_of
+from shared.domain.pace import Pace
 from shared.domain.run import TERMINAL
 from shared.ids import RunId, WorkerId
 from shared.signals import Signals
 from shared.storage import announcing, assignments, caps, claims, events, settling, workers
 from shared.storage.group_commit import Lane
+from shared.storage.starts import Refunds
 from shared.storage.store import Store, Transaction
 
 # On SQLite the verbs share one writer: what ends a run goes before what starts one.
@@ -34,12 +36,20 @@ class Execution:
     """The life of a run between claim and exit."""
 
     def __init__(
-        self, store: Store, signals: Signals, relay: Relay, *, max_wait_seconds: float
+        self,
+        store: Store,
+        signals: Signals,
+        relay: Relay,
+        *,
+        max_wait_seconds: float,
+        notified: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._signals = signals
         self._relay = relay
         self._max_wait_seconds = max_wait_seconds
+        self._pace = Pace()
+        self._notified = notified
         self._claim: Lane[claims.Request, Claim | Refusal | claims.TooLate] = store.lane(
             "claim", self._claims, head_start=_CLAIM_THEN
         )
@@ -63,7 +73,9 @@ class Execution:
     async def beat(self, worker_id: WorkerId, free_slots: int) -> bool:
         """Renew the lease on every run this worker holds; false once it was buried."""
         async with self._store.transaction() as transaction:
-            return await workers.beat(transaction, worker_id, free_slots)
+            now = await self._store.now(transaction)
+            seconds = self._pace.seconds
+            return await workers.beat(transaction, worker_id, free_slots, seconds, now)
 
     async def claim(self, worker_id: WorkerId, run_id: RunId) -> Claim | Refusal:
         """Take the right to perform one attempt, or learn why not."""
@@ -100,8 +112,11 @@ class Execution:
         if settled.status in TERMINAL and settled.pool is not None:
             seconds = telemetry.RUN_SECONDS.labels(settled.pool, settled.status)
             seconds.observe(settled.seconds)
+            self._pace.note(settled.pool, settled.seconds)
         if settled.pool is not None:
             self._relay.poke([settled.pool])
+        if settled.notified:
+            self._notified()
         self._signals.moved(settlement.session_id)
         return settled
 
@@ -141,10 +156,12 @@ class Execution:
     async def _settlements(
         self, transaction: Transaction, settlements: Sequence[Settlement]
     ) -> list[Settled | InturnError]:
+        refunds = await Refunds.lock(transaction, settlements)
         settled = await settling.settle(
             self._store, transaction, settlements, max_wait_seconds=self._max_wait_seconds
         )
         await caps.hand_on(transaction, settled)
+        await refunds.give(transaction, settled)
         return settled
 
     async def _briefs(

@@ -8,6 +8,7 @@ from shared.domain.run import RunStatus
 from shared.storage import events
 from shared.storage.each import Each
 from shared.storage.lines import Line
+from shared.storage.notices import notify_of_runs
 from shared.storage.schema import runs
 from shared.storage.store import Transaction
 from shared.storage.types import AnyRow
@@ -72,6 +73,7 @@ async def end_cancelled(
     )
     left = [row for row in in_order if row.status != RunStatus.RUNNING]
     await events.end(transaction, [(row, RunStatus.CANCELLED, None) for row in left], now)
+    await notify_of_runs(transaction, [(line, row, RunStatus.CANCELLED) for row in left], now)
 
 
 def _ended(line: Line, row: AnyRow, now: Instant) -> dict[str, Any]:

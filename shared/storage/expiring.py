@@ -9,6 +9,7 @@ from shared.domain.run import ErrorCode, RunError, RunEvent, RunStatus, target
 from shared.storage import events
 from shared.storage.each import Each
 from shared.storage.lines import Line
+from shared.storage.notices import notify_of_runs
 from shared.storage.rows import from_error
 from shared.storage.schema import run_details, runs
 from shared.storage.store import Transaction
@@ -57,6 +58,8 @@ async def end_failed(
     )
     await transaction.execute(upsert, [{"run_id": row.id, "error": stored} for row in rows])
     await events.end(transaction, [(row, RunStatus.FAILED, error) for row in rows], now)
+    failed = [(lines[row.session_id], row, RunStatus.FAILED) for row in rows]
+    await notify_of_runs(transaction, failed, now)
 
 
 def _failed(line: Line, row: AnyRow, now: Instant, error: RunError) -> dict[str, Any]:

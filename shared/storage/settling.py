@@ -22,6 +22,7 @@ from shared.storage import events
 from shared.storage.answers import SPEAK, said
 from shared.storage.each import Each, insert_each
 from shared.storage.lines import Line, finish, lock_lines
+from shared.storage.notices import notify_of_runs
 from shared.storage.rows import from_approvals, from_error
 from shared.storage.schema import attempts, run_details, runs
 from shared.storage.store import Store, Transaction
@@ -86,9 +87,12 @@ async def settle(
             leaving[row.id] = _leave(settlement, row, now, max_wait_seconds, opened)
     repeated = await _repeated(transaction, settlements, leaving)
     await _write(transaction, list(leaving.values()), lines, now)
+    exits = [(lines[each.row.session_id], each.row, each.exit.status) for each in leaving.values()]
+    notified = await notify_of_runs(transaction, exits, now)
     await finish(transaction, lines.values(), now)
     return [
-        _answer(s, leaving.get(s.run_id), rows.get(s.run_id), repeated, now) for s in settlements
+        _answer(s, leaving.get(s.run_id), rows.get(s.run_id), repeated, notified, now)
+        for s in settlements
     ]
 
 
@@ -146,6 +150,7 @@ def _answer(
     left: _Leaving | None,
     row: AnyRow | None,
     repeated: dict[tuple[UUID, int], RunEvent],
+    notified: set[UUID],
     now: Instant,
 ) -> Settled:
     if left is not None and left.settlement is settlement:
@@ -155,6 +160,7 @@ def _answer(
             status=left.exit.status,
             pool=left.row.pool,
             seconds=(now - left.row.claimed_at) / SECOND,
+            notified=left.row.id in notified,
         )
     ended = repeated.get((settlement.run_id, settlement.fence))
     known = ended is not None and may_end_in(settlement.outcome, ended)
@@ -163,10 +169,7 @@ def _answer(
 
 
 async def _write(
-    transaction: Transaction,
-    leaving: Sequence[_Leaving],
-    lines: dict[UUID, Line],
-    now: Instant,
+    transaction: Transaction, leaving: Sequence[_Leaving], lines: dict[UUID, Line], now: Instant
 ) -> None:
     if not leaving:
         return
