@@ -30,6 +30,7 @@ _CAPS = (
         pools.c.paused_at,
         pools.c.max_running.label("pool_max"),
         agents.c.max_running.label("agent_max"),
+        agents.c.runs_per_minute,
         principals.c.max_running.label("principal_max"),
     )
     .join_from(runs, agents, agents.c.id == runs.c.agent_id)

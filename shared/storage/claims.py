@@ -12,7 +12,7 @@ from shared.clock import Instant, after
 from shared.domain.errors import InturnError
 from shared.domain.execution import Claim, Refusal
 from shared.domain.run import SUSPECT_LOSSES, Dispatch, RunStatus
-from shared.domain.waiting import CAUSE_CAP, CAUSE_PAUSED
+from shared.domain.waiting import CAUSE_CAP, CAUSE_PAUSED, CAUSE_RATE
 from shared.ids import RunId, SessionId, WorkerId
 from shared.storage.caps import (
     Cap,
@@ -26,6 +26,7 @@ from shared.storage.each import Each
 from shared.storage.expiring import DEADLINE_PASSED, end_failed, is_late
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.schema import runs, workers
+from shared.storage.starts import Starts
 from shared.storage.store import Store, Transaction
 from shared.storage.types import AnyRow, any_of
 
@@ -101,7 +102,11 @@ _HOLD_BACK = (
     .where(runs.c.id == sa.bindparam("_id"), runs.c.status == RunStatus.QUEUED)
     .values(
         USED_UP
-        | {"announce_hold_until": sa.bindparam("_until"), "wait_cause": sa.bindparam("_cause")}
+        | {
+            "announce_hold_until": sa.bindparam("_until"),
+            "wait_cause": sa.bindparam("_cause"),
+            "wait_detail": sa.bindparam("_detail"),
+        }
     )
 )
 
@@ -119,6 +124,7 @@ async def claim(
     ids = {request.run_id for request in requests}
     caps = await read_caps(transaction, ids)
     await lock_caps(transaction, caps.values())
+    starts = await Starts.lock(transaction, caps.values())
     lines = await lock_lines(transaction, [row.session_id for row in caps.values()])
     rows = {row.id: row for row in await transaction.execute(_RUNS, {"ids": ids})}
     round_ = _Round(
@@ -126,6 +132,7 @@ async def claim(
         caps=caps,
         running=await count_running(transaction, caps.values()),
         suspects=await count_suspects(transaction, rows.values()),
+        starts=starts,
     )
     results: list[Claim | Refusal | TooLate | InturnError] = [
         round_.decide(request, rows.get(request.run_id), lines)
@@ -148,11 +155,13 @@ class _Round:
         caps: dict[UUID, AnyRow],
         running: Counter[Cap],
         suspects: Counter[UUID],
+        starts: Starts,
     ) -> None:
         self.now = now
         self.caps = caps
         self.running = running
         self.suspects = suspects
+        self.starts = starts
         self.granted: list[dict[str, Any]] = []
         self.held_back: list[dict[str, Any]] = []
         self.late: dict[UUID, AnyRow] = {}
@@ -171,8 +180,10 @@ class _Round:
             self.late[row.id] = row
             return TooLate(row.session_id, row.pool)
         if cause := self._obstacle(request, row):
-            until = after(self.now, _HELD_BACK_SECONDS)
-            self.held_back.append({"_id": row.id, "_until": until, "_cause": cause})
+            self._hold_back(row, cause, after(self.now, _HELD_BACK_SECONDS), None)
+            return Refusal.NOT_NOW
+        if early := self.starts.obstacle(row, self.now):
+            self._hold_back(row, CAUSE_RATE, early.until, early.detail)
             return Refusal.NOT_NOW
         return self._grant(request, row, lines[row.session_id])
 
@@ -186,15 +197,20 @@ class _Round:
             return CAUSE_CAP
         return None
 
+    def _hold_back(self, row: AnyRow, cause: str, until: Instant, detail: str | None) -> None:
+        self.held_back.append({"_id": row.id, "_until": until, "_cause": cause, "_detail": detail})
+
     def _grant(self, request: Request, row: AnyRow, line: Line) -> Claim:
         self.running.update(key for key, _ in limits(self.caps[row.id]))
         if row.losses >= SUSPECT_LOSSES:
             self.suspects[request.worker_id] += 1
+        self.starts.start(row, self.now)
         self.granted.append({"_id": row.id, "_worker": request.worker_id, "_now": self.now})
         line.shift(row.id, RunStatus.QUEUED, RunStatus.RUNNING)
         return _to_claim(row, row.fence + 1, row.attempt + 1, self.now)
 
     async def write(self, transaction: Transaction, lines: dict[UUID, Line]) -> None:
+        await self.starts.save(transaction)
         if self.granted:
             await _CLAIM.execute(transaction, self.granted)
         if self.held_back:
