@@ -2,7 +2,8 @@
 
 from starlette.requests import Request
 
-from ingress.body import check_media_type, parse_json, read_body
+from ingress.body import JSON, check_media_type, read_body
+from ingress.strictjson import parse_json
 from shared.bootstrap import Platform
 from shared.domain.access import Access
 from shared.domain.jsontypes import Json
@@ -57,5 +58,5 @@ class Call(Request):
         if self.idempotency_key is not None:
             self.raw = raw
         if raw:
-            check_media_type(self.scope)
+            check_media_type(self.scope, JSON)
             self.has_body, self.parsed = True, parse_json(raw)

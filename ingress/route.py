@@ -12,10 +12,10 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from ingress.auth import authenticate, require
-from ingress.body import unstorable
 from ingress.call import Call
 from ingress.idempotency import read_key
 from ingress.parameters import Parameters
+from ingress.strictjson import unstorable
 from shared.domain.errors import ValidationFailed
 from shared.domain.principal import Scope
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from ingress.body import MAX_DEPTH, parse_json
+from ingress.strictjson import MAX_DEPTH, parse_items, parse_json
 from shared.domain.errors import InturnError, InvalidJson, ValidationFailed
 from tests.api.caller import Json
 
-ESCAPED = b'"\\u00e9"'  # any escape sends the whole body to the exact reader
+ESCAPED = b'"\\ud83d\\ude00"'  # an escaped surrogate sends the whole body to the exact reader
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,13 @@ ESCAPED = b'"\\u00e9"'  # any escape sends the whole body to the exact reader
         "\U0001f600",
         "",
         [[] for _ in range(200)],
+        [{"[": '"{[', "\\\\": ["\\", "}"]} for _ in range(100)],
     ],
 )
 def test_both_readers_agree(value: Json) -> None:
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         assert parse_json(text.encode()) == value
-        assert parse_json(b"[%b,%b]" % (text.encode(), ESCAPED)) == [value, "é"]
+        assert parse_json(b"[%b,%b]" % (text.encode(), ESCAPED)) == [value, "😀"]
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,22 @@ def test_what_no_database_can_hold_is_refused_with_its_place(
     error: InturnError = caught.value
     assert isinstance(error, ValidationFailed)
     assert [each.loc for each in error.errors] == [loc]
+
+
+def test_items_are_judged_one_by_one() -> None:
+    raw = b'[1,"\\u0000",{"a":9223372036854775808},%b,"x"]' % (b"[" * 65 + b"]" * 65)
+    one, nul, large, deep, x = parse_items(raw)
+    assert (one, x) == (1, "x")
+    assert isinstance(nul, ValidationFailed)
+    assert isinstance(large, ValidationFailed)
+    assert isinstance(deep, InvalidJson)
+    assert parse_items(b"[" * 64 + b"]" * 64) == [json.loads(b"[" * 63 + b"]" * 63)]
+    assert parse_items(b"[ ]") == []
+    with pytest.raises(ValidationFailed):
+        parse_items(b'{"0":1}')
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b'"', b'"]'])
+def test_a_text_that_does_not_end_is_read_once(end: bytes) -> None:
+    with pytest.raises(InvalidJson):
+        parse_items(b"[" * 65 + b'"' + b'\\"' * 1_000_000 + end)
