@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.bootstrap import Platform, migrate_database, open_platform
-from shared.clock import SECOND
+from shared.clock import SECOND, Instant, after
 from shared.domain.execution import Claim, NewWorker, Settled, Settlement
 from shared.domain.message import Message, Reply
 from shared.domain.outcome import Outcome, Succeeded
@@ -127,6 +127,11 @@ class House:
     def wait(self, seconds: float) -> None:
         """Move the database's clock."""
         self.store.offset += round(seconds * SECOND)
+
+    async def at(self, seconds: float) -> Instant:
+        """An instant so far from now, on the database's clock."""
+        async with self.store.reading() as reading:
+            return after(await self.store.now(reading), seconds)
 
 
 def a_message(session_id: SessionId, content: str = "hi", **more: Any) -> NewMessage:  # noqa: ANN401

@@ -13,7 +13,7 @@ from shared.domain.principal import Principal
 from shared.domain.requests import RunFilter
 from shared.domain.run import Attempt, Run, RunStatus
 from shared.ids import AgentId, RunId, SessionId
-from shared.storage import messages
+from shared.storage import messages, session_runs
 from shared.storage.keyset import paged
 from shared.storage.rows import to_attempt, to_run
 from shared.storage.schema import agents, attempts, run_details, runs, sessions, workers
@@ -95,9 +95,13 @@ async def page(
 ) -> Listing[Run]:
     """List runs: of one session by `seq`, of all that the caller sees by when they came."""
     query = _SELECT.where(*visible(principal), *_conditions(filters, agent_id))
-    order = runs.c.stored_at if filters.session_id is None else runs.c.seq
-    rows = (await reading.execute(paged(query, slice_, order, runs.c.id))).all()
-    ends = {row.id: (getattr(row, order.name), row.id.hex) for row in rows}
+    if filters.session_id is not None:
+        rows = await session_runs.read(reading, query, slice_)
+        ends = {row.id: session_runs.key(row) for row in rows}
+    else:
+        stored = paged(query, slice_, runs.c.stored_at, runs.c.id)
+        rows = (await reading.execute(stored)).all()
+        ends = {row.id: (row.stored_at, row.id.hex) for row in rows}
     return slice_.cut(await _complete(store, reading, rows, {}), lambda run: ends[run.id])
 
 

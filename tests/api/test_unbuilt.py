@@ -8,14 +8,8 @@ from tests.api.caller import Caller, document, outcome
 
 MESSAGE = {"content": "hi"}
 SESSION = {"agent": "echo"}
-LATER = "2999-01-01T00:00:00Z"
 
-FIELDS = [
-    ("messages", MESSAGE, "on_busy", "interrupt", "enqueue"),
-    ("messages", MESSAGE, "priority", 5, 0),
-    ("messages", MESSAGE, "not_before", LATER, None),
-    ("messages", MESSAGE, "deadline", LATER, None),
-    ("messages", MESSAGE, "reasoning", {"effort": "low"}, None),
+FIELDS: list[tuple[str, dict[str, str], str, object, object]] = [
     ("messages", MESSAGE, "knowledge_bases", [{"id": "kb_1", "top_k": 5}], []),
     ("messages", MESSAGE, "callback_url", "https://example.org", None),
     ("sessions", SESSION, "expiry", {"timeout_minutes": 5}, None),

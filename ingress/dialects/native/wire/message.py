@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingress.deps import MaybeInstant
+from ingress.deps import MaybeInstant, to_instant
 from ingress.dialects.native.wire.content import ContentField, to_content
 from ingress.dialects.native.wire.fields import (
     Body,
@@ -17,21 +17,13 @@ from ingress.dialects.native.wire.fields import (
 )
 from ingress.dialects.native.wire.paging import OldestFirst
 from shared.domain import requests
+from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Role
 from shared.domain.principal import Principal
+from shared.domain.run import OnBusy
 from shared.ids import SessionId
 
-_UNBUILT = frozenset(
-    {
-        "on_busy",
-        "priority",
-        "not_before",
-        "deadline",
-        "reasoning",
-        "knowledge_bases",
-        "callback_url",
-    }
-)
+_UNBUILT = frozenset({"knowledge_bases", "callback_url"})
 Effort = Literal["minimal", "low", "medium", "high"]
 
 
@@ -62,10 +54,28 @@ class NewMessage(Body):
     content: ContentField
     metadata: Metadata = Field(default_factory=dict)
     inputs: Inputs = Field(default_factory=dict)
-    on_busy: Literal["enqueue", "reject", "interrupt", "rollback", "coalesce"] = "enqueue"
-    priority: Annotated[int, Field(ge=-100, le=100)] = 0
-    not_before: MaybeInstant = None
-    deadline: MaybeInstant = None
+    on_busy: Annotated[
+        Literal["enqueue", "reject", "interrupt", "rollback", "coalesce"],
+        Field(
+            description="What to do about a line that is not empty: wait for it; refuse; cancel "
+            "every unfinished run before it and keep its turn in the context, or take it out; "
+            "join the run at the tail if that one has the same options and has not started."
+        ),
+    ] = "enqueue"
+    priority: Annotated[
+        int, Field(ge=-100, le=100, description="Higher goes first, among different sessions.")
+    ] = 0
+    not_before: Annotated[
+        MaybeInstant,
+        Field(
+            description="When it takes its place in the line, at most one year ahead; until then "
+            "it holds nobody up. Only with `on_busy: enqueue`."
+        ),
+    ] = None
+    deadline: Annotated[
+        MaybeInstant,
+        Field(description="A run that was not started by then fails with `deadline_passed`."),
+    ] = None
     reasoning: Reasoning | None = None
     knowledge_bases: list[KnowledgeBase] = Field(default_factory=list, max_length=20)
     callback_url: Annotated[str, Field(max_length=2048)] | None = None
@@ -81,7 +91,16 @@ class NewMessage(Body):
             author_id=principal.user_id,
             metadata=json_object(self.metadata),
             inputs=json_object(self.inputs),
+            priority=self.priority,
+            on_busy=OnBusy(self.on_busy),
+            not_before=to_instant(self.not_before),
+            deadline=to_instant(self.deadline),
+            options=self._options(),
+            callback_url=self.callback_url,
         )
+
+    def _options(self) -> JsonObject:
+        return {} if self.reasoning is None else {"reasoning": {"effort": self.reasoning.effort}}
 
 
 Include = Literal["tools", "retrieved_context", "reasoning"]
