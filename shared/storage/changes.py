@@ -67,12 +67,13 @@ async def retry(
     run_id: RunId,
     new_id: RunId,
     *,
-    correlation_id: str,
+    correlation_id: str | None,
     max_queued: int,
 ) -> None:
     """Queue a new run for the same messages at the line's tail; the messages move with it.
 
-    It is asked for the same, but for a deadline that has passed.
+    It is asked for the same, but for a deadline that has passed; without a correlation id it
+    keeps its own, and counts for whom it counted before.
     """
     line, row = await _lock_run(transaction, principal, run_id)
     if row.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
@@ -92,8 +93,8 @@ async def retry(
         "seq": line.next_seq(),
         "status": RunStatus.QUEUED,
         "dispatch": Dispatch.BLOCKED,
-        "principal_id": principal.id,
-        "correlation_id": correlation_id,
+        "principal_id": principal.id if correlation_id else row.principal_id,
+        "correlation_id": correlation_id or row.correlation_id,
         "retry_of": run_id,
         "deadline_at": row.deadline_at if row.deadline_at and row.deadline_at > now else None,
         "stored_at": now,
