@@ -54,15 +54,15 @@ class Link:
         transport = self._connection._transport  # noqa: SLF001 - pika shows it nowhere else
         return 0 if transport is None else int(transport.get_write_buffer_size())
 
-    async def ask(self, request: Callable[[Callable[[object], None]], object]) -> None:
-        """Make a request with the callback it is given, and wait for it; raises LinkLost."""
+    async def ask(self, request: Callable[..., object], *args: object, **more: object) -> None:
+        """Make a request of pika's that calls back, and wait for the answer; raises LinkLost."""
         answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
         def note(answer: object) -> None:
             if not answered.done():
                 answered.set_result(answer)
 
-        request(note)
+        request(*args, callback=note, **more)
         await self._unless_lost(answered)
 
     def drop(self, reason: str) -> None:

@@ -111,6 +111,8 @@ def _ladder(run: Run) -> JsonObject:
         "stored_at": instant(run.stored_at),
         "announced_at": instant(run.announced_at),
         "claimed_at": instant(run.claimed_at),
+        "worker": run.claimed_by,
+        "attempt": run.claimed_attempt,
         "first_token_at": instant(run.first_token_at),
         "settled_at": instant(run.settled_at),
     }
@@ -124,6 +126,12 @@ def _waiting(waiting: Waiting | None) -> JsonObject | None:
         body["until"] = instant(waiting.until)
     if waiting.run_id is not None:
         body["run_id"] = ids.spell("run", waiting.run_id)
+    if waiting.attempt is not None:
+        body["attempt"] = waiting.attempt
+    if waiting.position is not None:
+        body["position"] = waiting.position
+    if waiting.eta_seconds is not None:
+        body["eta_seconds"] = round(waiting.eta_seconds, 3)
     return body
 
 

@@ -148,12 +148,19 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Why a run is not running: a cause of the contract, a sentence, and until when."""
+    """Why a run is not running: a cause of the contract, a sentence, and what else is known.
+
+    `position` is how many runs are before it; `eta_seconds`, when it is expected to start;
+    `run_id`, whom it is behind; `attempt`, which one failed.
+    """
 
     cause: str
     detail: str
     until: Instant | None = None
     run_id: RunId | None = None
+    attempt: int | None = None
+    position: int | None = None
+    eta_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +190,8 @@ class Run:
     stored_at: Instant
     announced_at: Instant | None = None
     claimed_at: Instant | None = None
+    claimed_by: str | None = None
+    claimed_attempt: int | None = None
     first_token_at: Instant | None = None
     settled_at: Instant | None = None
     attempts: tuple[Attempt, ...] = ()

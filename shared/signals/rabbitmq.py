@@ -117,22 +117,14 @@ class RabbitWire:
 
     async def _declare(self, link: Link) -> None:
         channel, exchange, queue = link.channel, self._exchange, self._name
+        await link.ask(channel.exchange_declare, exchange, "topic", auto_delete=True)
         await link.ask(
-            lambda done: channel.exchange_declare(
-                exchange, "topic", auto_delete=True, callback=done
-            )
-        )
-        await link.ask(
-            lambda done: channel.queue_declare(
-                queue, exclusive=True, auto_delete=True, arguments=_QUEUE, callback=done
-            )
+            channel.queue_declare, queue, exclusive=True, auto_delete=True, arguments=_QUEUE
         )
         # The exchange goes with its last binding, so that a namespace leaves nothing behind; it
         # must not go while somebody sends.
-        await link.ask(lambda done: channel.queue_bind(queue, exchange, queue, callback=done))
-        await link.ask(
-            lambda done: channel.basic_consume(queue, self._receive, auto_ack=True, callback=done)
-        )
+        await link.ask(channel.queue_bind, queue, exchange, queue)
+        await link.ask(channel.basic_consume, queue, self._receive, auto_ack=True)
 
     def _bind(self, link: Link, topic: str) -> None:
         def bound(_: object) -> None:

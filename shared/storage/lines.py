@@ -48,9 +48,15 @@ class Line:
     moved: bool = False
 
     @property
+    def length(self) -> int:
+        """How many runs are in it; what is scheduled is not."""
+        live = self.active_run_id is not None
+        return self.queue_depth - self.scheduled_depth + live
+
+    @property
     def busy(self) -> bool:
-        """The line is not empty; what is scheduled is not in it."""
-        return self.queue_depth > self.scheduled_depth or self.active_run_id is not None
+        """The line is not empty."""
+        return self.length > 0
 
     def next_seq(self) -> int:
         """Give out the next place in the session's order."""

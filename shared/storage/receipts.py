@@ -1,6 +1,7 @@
 """The receipt of a message: what was accepted, and where it stands."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,12 @@ from shared.domain.message import Message, Role
 from shared.domain.rates import Allowance
 from shared.domain.requests import Accepted
 from shared.domain.run import Dispatch, Run, RunStatus
-from shared.domain.waiting import explain
+from shared.domain.waiting import Ahead, Standstill, explain
 from shared.ids import MessageId
 from shared.storage.intake_rows import NOBODY, Cleared, Intake, Place
 from shared.storage.lines import Line
 from shared.storage.placing import inputs_of
+from shared.storage.rows import to_standstill
 from shared.storage.schema import messages, runs
 from shared.storage.store import Transaction
 from shared.storage.types import AnyRow, any_of
@@ -79,13 +81,9 @@ def queued_run(row: AnyRow, line: Line, message_ids: Sequence[MessageId], now: I
         retry_of=row.retry_of,
         priority=row.priority,
         waiting_for=explain(
-            status=RunStatus.QUEUED,
-            dispatch=dispatch,
-            cause=row.wait_cause,
-            detail=row.wait_detail,
-            until=row.available_at,
+            replace(to_standstill(row), status=RunStatus.QUEUED, dispatch=dispatch),
+            now,
             busy_with=line.active_run_id,
-            now=now,
         ),
         stored_at=row.stored_at,
         announced_at=row.announced_at,
@@ -116,13 +114,14 @@ def _new_run(intake: Intake, line: Line, seq: int | None, now: Instant, dispatch
         correlation_id=new.correlation_id,
         priority=new.priority,
         waiting_for=explain(
-            status=RunStatus.QUEUED,
-            dispatch=dispatch,
-            cause=None,
-            detail=None,
-            until=new.not_before if seq is None else None,
+            Standstill(
+                status=RunStatus.QUEUED,
+                dispatch=dispatch,
+                until=new.not_before if seq is None else None,
+            ),
+            now,
             busy_with=line.active_run_id,
-            now=now,
+            ahead=Ahead(runs=line.length - 1) if dispatch is Dispatch.BLOCKED else None,
         ),
         stored_at=now,
     )

@@ -11,7 +11,7 @@ from shared.domain.principal import Key, Scope
 from shared.domain.retry import RetryPolicy
 from shared.domain.run import Approval, Attempt, Cancel, Run, RunError, RunStatus
 from shared.domain.session import RunGlance, Session
-from shared.domain.waiting import explain
+from shared.domain.waiting import Ahead, Pool, Standstill, explain
 from shared.ids import MessageId
 from shared.storage.types import AnyRow
 
@@ -84,8 +84,13 @@ def to_run(
     message_ids: Sequence[MessageId],
     output: Message | None,
     attempts: Sequence[Attempt] = (),
+    pool: Pool | None = None,
+    ahead: Ahead | None = None,
 ) -> Run:
-    """Read `runs` joined with its details, its agent's name and its session's live run."""
+    """Read `runs` joined as in `shared.storage.runs`."""
+    claimed_by, claimed_attempt = row.worker, row.claimed_attempt
+    if claimed_attempt is None and attempts:
+        claimed_by, claimed_attempt = attempts[-1].worker, attempts[-1].number
     return Run(
         id=row.id,
         session_id=row.session_id,
@@ -106,21 +111,30 @@ def to_run(
         priority=row.priority,
         cancel=_cancel(row),
         waiting_for=explain(
-            status=row.status,
-            dispatch=row.dispatch,
-            cause=row.wait_cause,
-            detail=row.wait_detail,
-            until=row.available_at,
-            busy_with=row.active_run_id,
-            now=now,
+            to_standstill(row), now, busy_with=row.busy_with, pool=pool, ahead=ahead
         ),
         approvals=to_approvals(row.approvals),
         stored_at=row.stored_at,
         announced_at=row.announced_at,
         claimed_at=row.claimed_at,
+        claimed_by=claimed_by,
+        claimed_attempt=claimed_attempt,
         first_token_at=row.first_token_at,
         settled_at=row.settled_at,
         attempts=tuple(attempts),
+    )
+
+
+def to_standstill(row: AnyRow) -> Standstill:
+    """Read what a row of `runs` says of its waiting."""
+    return Standstill(
+        status=row.status,
+        dispatch=row.dispatch,
+        cause=row.wait_cause,
+        detail=row.wait_detail,
+        until=row.available_at,
+        held_until=row.announce_hold_until,
+        attempt=row.attempt,
     )
 
 

@@ -1,6 +1,6 @@
 """Runs as readers see them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,16 +11,34 @@ from shared.domain.jsontypes import JsonObject
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal
 from shared.domain.requests import RunFilter
-from shared.domain.run import Attempt, Run, RunStatus
+from shared.domain.run import Attempt, Dispatch, Run, RunStatus
+from shared.domain.waiting import Ahead
 from shared.ids import AgentId, RunId, SessionId
 from shared.storage import messages, session_runs
 from shared.storage.keyset import paged
+from shared.storage.queueing import ahead_of, forces, pool_of
 from shared.storage.rows import to_attempt, to_run
-from shared.storage.schema import agents, attempts, run_details, runs, sessions, workers
+from shared.storage.schema import agents, attempts, pools, run_details, runs, sessions, workers
 from shared.storage.sessions import visible
 from shared.storage.store import Store
 from shared.storage.types import any_of
 
+_before = runs.alias("before")
+_behind = (
+    sa.select(_before.c.id)
+    .where(
+        _before.c.session_id == runs.c.session_id,
+        _before.c.settled_at.is_(None),
+        _before.c.seq < runs.c.seq,
+    )
+    .order_by(_before.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_is_running = runs.c.status == sa.literal_column(f"'{RunStatus.RUNNING}'")
+_is_blocked = runs.c.dispatch == sa.literal_column(f"'{Dispatch.BLOCKED}'")
+# The attempt that ended the run has its last fence.
+_last = attempts.alias("last")
 _SELECT = (
     sa.select(
         runs,
@@ -31,11 +49,19 @@ _SELECT = (
         run_details.c.approvals,
         sessions.c.tenant,
         sessions.c.user_id,
-        sessions.c.active_run_id,
+        sa.case((_is_blocked, sa.func.coalesce(sessions.c.active_run_id, _behind))).label(
+            "busy_with"
+        ),
+        pools.c.paused_at,
+        workers.c.name.label("worker"),
+        sa.case((_is_running, runs.c.attempt), else_=_last.c.number).label("claimed_attempt"),
     )
     .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
     .join(agents, agents.c.id == runs.c.agent_id)
     .outerjoin(run_details, run_details.c.run_id == runs.c.id)
+    .outerjoin(pools, pools.c.name == runs.c.pool)
+    .outerjoin(_last, sa.and_(_last.c.run_id == runs.c.id, _last.c.fence == runs.c.fence))
+    .outerjoin(workers, workers.c.id == sa.func.coalesce(runs.c.worker_id, _last.c.worker_id))
     .where(sessions.c.deleted_at.is_(None))
 )
 _ONE = _SELECT.where(runs.c.id == sa.bindparam("_id"))
@@ -74,7 +100,8 @@ async def fetch(
     if row is None or not principal.sees(row.tenant, row.user_id):
         return None
     tried = [to_attempt(each) for each in await reading.execute(_ATTEMPTS, {"_id": run_id})]
-    return (await _complete(store, reading, [row], {run_id: tried}))[0]
+    ahead = await ahead_of(reading, row, await store.now(reading))
+    return (await _complete(store, reading, [row], tried, ahead))[0]
 
 
 async def several(
@@ -82,7 +109,7 @@ async def several(
 ) -> dict[RunId, Run]:
     """Read runs by id, whosever they are, without those of deleted sessions."""
     rows = (await reading.execute(_SEVERAL, {"ids": ids})).all()
-    return {run.id: run for run in await _complete(store, reading, rows, {})}
+    return {run.id: run for run in await _complete(store, reading, rows)}
 
 
 async def page(
@@ -102,7 +129,7 @@ async def page(
         stored = paged(query, slice_, runs.c.stored_at, runs.c.id)
         rows = (await reading.execute(stored)).all()
         ends = {row.id: (row.stored_at, row.id.hex) for row in rows}
-    return slice_.cut(await _complete(store, reading, rows, {}), lambda run: ends[run.id])
+    return slice_.cut(await _complete(store, reading, rows), lambda run: ends[run.id])
 
 
 async def retrieved_context(reading: AsyncConnection, run_id: RunId) -> tuple[JsonObject, ...]:
@@ -115,11 +142,15 @@ async def _complete(
     store: Store,
     reading: AsyncConnection,
     rows: Any,  # noqa: ANN401  (rows of _SELECT)
-    attempts_of: dict[RunId, list[Attempt]],
+    tried: Sequence[Attempt] = (),
+    ahead: Ahead | None = None,
 ) -> list[Run]:
+    """Read what belongs to the rows; `tried` and `ahead` are there for one alone."""
     if not rows:
         return []
     now = await store.now(reading)
+    queued = any(row.status == RunStatus.QUEUED for row in rows)
+    known = await forces(reading) if queued else {}
     inputs = await messages.inputs(reading, [row.id for row in rows])
     wanted: list[UUID] = [row.output_message_id for row in rows if row.output_message_id]
     outputs = await messages.by_ids(reading, wanted) if wanted else {}
@@ -129,7 +160,9 @@ async def _complete(
             now=now,
             message_ids=[message.id for message in inputs[row.id]],
             output=outputs.get(row.output_message_id),
-            attempts=attempts_of.get(row.id, ()),
+            attempts=tried,
+            pool=pool_of(row, known),
+            ahead=ahead,
         )
         for row in rows
     ]

@@ -43,3 +43,9 @@ async def waiting_principals(transaction: Transaction, pool: str, now: Instant) 
     if len(found) < _PRINCIPALS_A_LOOK:
         return found
     return list(dict.fromkeys(await beginning(_anywhere()) + found))
+
+
+async def count_waiting(reading: Transaction, pool: str, now: Instant, most: int) -> int:
+    """Count who has rows to take, up to `most`."""
+    asked = {"pool": pool, "now": now, "first": UUID(int=0), "most": most}
+    return len((await reading.execute(_SKIP_SCAN, asked)).all())

@@ -1,5 +1,6 @@
 """Workers' rows: a worker's beat is its lease on every run it holds."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,17 @@ from shared.ids import WorkerId
 from shared.storage.agents import save_pools
 from shared.storage.schema import runs, workers
 from shared.storage.store import Transaction
+from shared.storage.types import JsonColumn
 
 _BEAT = (
     workers.update()
     .where(workers.c.id == sa.bindparam("_id"), workers.c.lost_at.is_(None))
-    .values(beat=workers.c.beat + 1, free_slots=sa.bindparam("_free"))
+    .values(
+        beat=workers.c.beat + 1,
+        beat_at=sa.bindparam("_now", type_=sa.BigInteger),
+        free_slots=sa.bindparam("_free"),
+        run_seconds=sa.bindparam("_seconds", type_=JsonColumn),
+    )
 )
 _HELD = sa.select(runs.c.id, runs.c.session_id, runs.c.fence, runs.c.cancel_requested_at).where(
     runs.c.worker_id == sa.bindparam("_id"), runs.c.status == RunStatus.RUNNING
@@ -53,9 +60,16 @@ async def register(transaction: Transaction, worker: NewWorker, now: Instant) ->
     await transaction.execute(workers.insert(), values)
 
 
-async def beat(transaction: Transaction, worker_id: WorkerId, free_slots: int) -> bool:
+async def beat(
+    transaction: Transaction,
+    worker_id: WorkerId,
+    free_slots: int,
+    run_seconds: Mapping[str, float],
+    now: Instant,
+) -> bool:
     """Renew the lease; false once the worker was buried, which is final."""
-    renewed = await transaction.execute(_BEAT, {"_id": worker_id, "_free": free_slots})
+    values = {"_free": free_slots, "_seconds": dict(run_seconds) or None, "_now": now}
+    renewed = await transaction.execute(_BEAT, {"_id": worker_id} | values)
     return renewed.rowcount > 0
 
 

@@ -15,11 +15,15 @@ class Performer:
         self.worker_id = WorkerId(new_id())
         self.claims: dict[str, Claim] = {}
 
-    async def start(self, run: str) -> None:
-        """Claim a run."""
+    async def enlist(self) -> None:
+        """Be a live worker, so that runs wait for nothing but a slot."""
         await self.execution.register(
             NewWorker(id=self.worker_id, name="test", pools=("default",), slots=9)
         )
+
+    async def start(self, run: str) -> None:
+        """Claim a run."""
+        await self.enlist()
         claim = await self.execution.claim(self.worker_id, RunId(parse("run", run)))
         assert isinstance(claim, Claim), claim
         self.claims[run] = claim

@@ -17,7 +17,10 @@ async def run(service: Caller) -> str:
     return name
 
 
-async def test_a_queued_run_says_why_it_waits(service: Caller, run: str) -> None:
+async def test_a_queued_run_says_why_it_waits(
+    service: Caller, run: str, platform: Platform
+) -> None:
+    await Performer(platform).enlist()
     read = await service.ok("GET", f"/v1/runs/{run}")
     assert read["waiting_for"]["cause"] == "queue_depth"
     assert read["attempts"] == []

@@ -4,7 +4,7 @@ import pytest
 
 from shared.clock import Instant
 from shared.domain.run import RunStatus, Waiting
-from shared.domain.waiting import explain
+from shared.domain.waiting import Standstill, explain
 from shared.ids import RunId, new_id
 
 NOW = Instant(1000)
@@ -20,15 +20,14 @@ class Row:
     until: Instant | None = None
 
     def explained(self) -> Waiting | None:
-        return explain(
+        row = Standstill(
             status=self.status,
             dispatch=self.dispatch,
             cause=self.cause,
             detail=self.detail,
             until=self.until,
-            busy_with=OTHER,
-            now=NOW,
         )
+        return explain(row, NOW, busy_with=OTHER)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 
 from pika import BasicProperties, DeliveryMode, URLParameters
 from pika.channel import Channel
@@ -27,10 +26,9 @@ class ConfirmChannel(Link):
         if queue in self._declared:
             return
         for name, arguments in declarations(queue):
-            declare = partial(
+            await self.ask(
                 self.channel.queue_declare, name, durable=True, arguments=dict(arguments)
             )
-            await self.ask(lambda done, declare=declare: declare(callback=done))
         self._declared.add(queue)
 
     def publish(self, queue: str, body: bytes) -> asyncio.Future[Fate]:

@@ -25,17 +25,26 @@ class Receipts(BaseModel):
     stored_at: Timestamp
     announced_at: Timestamp | None
     claimed_at: Timestamp | None
+    worker: str | None
+    attempt: int | None
     first_token_at: Timestamp | None
     settled_at: Timestamp | None
 
 
 class WaitingFor(BaseModel):
-    """Why it does not run."""
+    """Why it does not run.
+
+    `position` is how many runs are before it, counted up to 1,000; `eta_seconds`, when it is
+    expected to start, from times measured lately. Lists leave out what would cost per run.
+    """
 
     cause: str
     detail: str
     until: Timestamp | None = None
     run_id: str | None = None
+    attempt: int | None = None
+    position: int | None = None
+    eta_seconds: float | None = None
 
 
 class CancelRequest(BaseModel):
