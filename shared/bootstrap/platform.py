@@ -23,6 +23,7 @@ from shared.ids import SessionId
 from shared.service.agents import Agents
 from shared.service.announcing import Announcing
 from shared.service.delivering import Delivering
+from shared.service.events import Events
 from shared.service.execution import Execution
 from shared.service.intake import Intake
 from shared.service.keys import Keys
@@ -58,6 +59,7 @@ class Platform:
     messages: Messages
     intake: Intake
     runs: Runs
+    events: Events
     agents: Agents
     schedules: Schedules
     keys: Keys
@@ -165,6 +167,7 @@ def _compose(
         messages=Messages(store),
         intake=intake,
         runs=Runs(store, signals, relay, agents, bounds),
+        events=Events(store, signals),
         agents=agents,
         schedules=Schedules(store),
         keys=Keys(store, rates),

@@ -8,6 +8,8 @@ from ingress.dialects import Dialect
 from ingress.dialects.native.openapi import document
 from ingress.dialects.native.routes import (
     agents,
+    batch,
+    events,
     keys,
     messages,
     runs,
@@ -19,7 +21,7 @@ from ingress.dialects.native.wire.problem import render_error
 
 router = APIRouter(redirect_slashes=False)
 # One flat list, busiest first: FastAPI matches an included router twice.
-for noun in (messages, sessions, runs, agents, keys, schedules):
+for noun in (messages, batch, sessions, runs, events, agents, keys, schedules):
     router.routes.extend(noun.router.routes)
 router.routes.extend(unbuilt.ROUTES)
 

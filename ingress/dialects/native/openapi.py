@@ -4,8 +4,11 @@ from typing import Any, TypeAlias
 
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from ingress.dialects.native.describe import problem
+from ingress.dialects.native.wire.batch import BatchedMessage
+from ingress.dialects.native.wire.event import EVENT_ID
 from ingress.dialects.native.wire.problem import Problem
 from ingress.idempotency import HEADER, MAX_LENGTH, REPLAYED
 from shared.domain.jsontypes import JsonObject
@@ -47,6 +50,14 @@ _IF_NONE_MATCH: JsonObject = {
     "schema": {"type": "string"},
     "example": '"native-7"',
 }
+_LAST_EVENT_ID: JsonObject = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The id of the last event seen, as a reconnecting `EventSource` sends it.",
+    "schema": {"type": "string", "maxLength": 28, "pattern": EVENT_ID},
+    "example": "7-42",
+}
 _IDEMPOTENCY_KEY: JsonObject = {
     "name": HEADER,
     "in": "header",
@@ -62,11 +73,14 @@ _REPLAYED: JsonObject = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
-_PARAMETERS = (_CORRELATION, _PREFER, _IF_NONE_MATCH, _IDEMPOTENCY_KEY)
+_PARAMETERS = (_CORRELATION, _PREFER, _IF_NONE_MATCH, _LAST_EVENT_ID, _IDEMPOTENCY_KEY)
 _CREATED = {"201", "202"}
+_CREATES = {"/v1/messages:batch": {"200"}}
 _HEADERS = {
     "/v1/sessions/{session_id}/messages": {"post": "Prefer"},
     "/v1/sessions/{session_id}/status": {"get": "If-None-Match"},
+    "/v1/sessions/{session_id}/events": {"get": "Last-Event-ID"},
+    "/v1/runs/{run_id}/events": {"get": "Last-Event-ID"},
 }
 _ALWAYS = (401, 422, 500, 503)
 _WITH_BODY = (400, 413, 415)
@@ -80,23 +94,26 @@ def document(router: APIRouter, settings: Settings) -> Document:
     components = made["components"]
     components["securitySchemes"] = _SCHEMES
     components["parameters"] = {each["name"]: each for each in _PARAMETERS}
-    _declare_problem(components["schemas"])
-    _bound_content(components["schemas"]["NewMessage"], settings.max_content_chars)
+    _declare(components["schemas"], Problem, BatchedMessage)
+    for name in ("NewMessage", "BatchedMessage"):
+        _bound_content(components["schemas"][name], settings.max_content_chars)
     made["security"] = [{name: []} for name in _SCHEMES]
     for path, operations in made["paths"].items():
         for operation in operations.values():
             _complete(operation)
         if "post" in operations:
-            _name_idempotency(operations["post"])
+            _name_idempotency(operations["post"], _CREATES.get(path, _CREATED))
         for method, name in _HEADERS.get(path, {}).items():
             operations[method]["parameters"].append(_reference(name))
     return made
 
 
-def _declare_problem(schemas: Document) -> None:
-    problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem_schema.pop("$defs"))
-    schemas["Problem"] = problem_schema
+def _declare(schemas: Document, *models: type[BaseModel]) -> None:
+    """Describe what no route says it takes or gives."""
+    for model in models:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs"))
+        schemas[model.__name__] = schema
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
 
@@ -114,8 +131,8 @@ def _complete(operation: Document) -> None:
         operation["responses"][str(status)] = problem(status)
 
 
-def _name_idempotency(operation: Document) -> None:
-    created = _CREATED & operation["responses"].keys()
+def _name_idempotency(operation: Document, statuses: set[str]) -> None:
+    created = statuses & operation["responses"].keys()
     if created:
         operation["parameters"].append(_reference(HEADER))
     for status in created:

@@ -8,8 +8,6 @@ from shared.domain.principal import Scope
 _ROUTES = (
     "GET /sessions/{id}/state",
     "PATCH /sessions/{id}/state",
-    "GET /sessions/{id}/events",
-    "GET /runs/{id}/events",
     "POST /messages:batch",
     "POST /status:query",
     "POST /agents",

@@ -1,0 +1,115 @@
+"""Server-sent events: the only streaming code, whatever a dialect streams.
+
+One page is sent before the next is asked for, so that a slow client costs a page and no more.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from starlette.types import Receive, Scope, Send
+
+from shared.clock import monotonic
+from shared.domain.errors import InturnError
+
+MEDIA_TYPE = "text/event-stream"
+KEEP_ALIVE_SECONDS = 15.0
+RETRY_MILLISECONDS = 1000
+_KEEP_ALIVE = b": keep-alive\n\n"
+_HEADERS = (
+    (b"content-type", MEDIA_TYPE.encode()),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event: `data` is a line of text, as JSON is."""
+
+    id: str | None
+    event: str
+    data: bytes
+
+
+Pages: TypeAlias = AsyncGenerator[Iterable[Frame], None]
+
+
+class EventStream:
+    """An ASGI response that sends pages of frames until they end or the client leaves.
+
+    `welcome` is asked now and then, and ends the stream by an error of the domain: a stream
+    outlives the look at its credential. Where pages end by one, the client is to come back.
+    """
+
+    def __init__(
+        self,
+        pages: Pages,
+        *,
+        welcome: Callable[[], Awaitable[object]],
+        keep_alive: float = KEEP_ALIVE_SECONDS,
+    ) -> None:
+        self._pages = pages
+        self._welcome = welcome
+        self._keep_alive = keep_alive
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream; whichever way it ends, nothing of it is left behind."""
+        del scope
+        streaming = asyncio.create_task(self._stream(send))
+        leaving = asyncio.create_task(_departure(receive))
+        try:
+            await asyncio.wait({streaming, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            streaming.cancel()
+            await asyncio.wait({streaming, leaving})
+        if not streaming.cancelled():
+            streaming.result()
+
+    async def _stream(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        await _send(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
+        try:
+            async with aclosing(self._pages), aclosing(self._chunks()) as chunks:
+                async for chunk in chunks:
+                    await _send(send, chunk)
+        except InturnError:
+            pass  # deleted, revoked, or the database is away: who comes back is told which
+        await _send(send, b"", more=False)
+
+    async def _chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield what is to be sent; a comment where there was nothing for a while."""
+        welcomed = monotonic()
+        while True:
+            coming = asyncio.ensure_future(anext(self._pages, None))
+            try:
+                while not coming.done():
+                    await asyncio.wait({coming}, timeout=self._keep_alive)
+                    if monotonic() - welcomed >= self._keep_alive:
+                        await self._welcome()
+                        welcomed = monotonic()
+                    if not coming.done():
+                        yield _KEEP_ALIVE
+            finally:
+                coming.cancel()
+                await asyncio.wait({coming})
+            if (page := coming.result()) is None:
+                return
+            yield b"".join(map(_frame, page))
+
+
+def _frame(frame: Frame) -> bytes:
+    id_ = b"" if frame.id is None else b"id: %s\n" % frame.id.encode()
+    return b"%sevent: %s\ndata: %s\n\n" % (id_, frame.event.encode(), frame.data)
+
+
+async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _departure(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

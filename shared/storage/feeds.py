@@ -1,0 +1,204 @@
+"""Events as they are read: of one run, or of all runs of a session that ever started.
+
+One run of a session is live at a time, so `(seq, number)` is the order in which events were
+committed: what is read up to a place is whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.domain.errors import NotFound
+from shared.domain.event import BEGINNING, Event, EventType, NewEvent, Position, settled
+from shared.domain.principal import Principal
+from shared.domain.run import RunStatus
+from shared.ids import RunId, SessionId
+from shared.storage import messages
+from shared.storage.rows import to_error
+from shared.storage.schema import run_details, run_events, runs, sessions
+from shared.storage.types import AnyRow
+
+_RUNS_AT_ONCE = 50
+
+_seq = sa.bindparam("_seq", type_=sa.BigInteger)
+_COLUMNS = (
+    sessions.c.id.label("session"),
+    sessions.c.tenant,
+    sessions.c.user_id,
+    runs.c.id,
+    runs.c.seq,
+    runs.c.status,
+    runs.c.event_count,
+    runs.c.correlation_id,
+    runs.c.settled_at,
+)
+_OF_RUN = (
+    sa.select(*_COLUMNS, run_details.c.error)
+    .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
+    .outerjoin(run_details, run_details.c.run_id == runs.c.id)
+    .where(runs.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
+)
+_STARTED = sa.and_(runs.c.session_id == sessions.c.id, runs.c.event_count > 0, runs.c.seq >= _seq)
+_OF_SESSION = (
+    sa.select(*_COLUMNS, sa.null().label("error"))
+    .outerjoin_from(sessions, runs, _STARTED)
+    .where(sessions.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
+    .order_by(runs.c.seq)
+    .limit(_RUNS_AT_ONCE)
+)
+_AT = sa.select(runs.c.event_count, runs.c.settled_at).where(
+    runs.c.session_id == sa.bindparam("_id"), runs.c.seq == _seq
+)
+_EVENTS = (
+    sa.select(run_events)
+    .where(
+        run_events.c.run_id == sa.bindparam("_run"),
+        run_events.c.number > sa.bindparam("_after", type_=sa.Integer),
+    )
+    .order_by(run_events.c.number)
+    .limit(sa.bindparam("_limit", type_=sa.Integer))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OfRun:
+    """The events of one run."""
+
+    id: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class OfSession:
+    """The events of a session's runs, one after the other."""
+
+    id: SessionId
+
+
+Source: TypeAlias = OfRun | OfSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What comes after a place: `more` is there already, and after `over` there never will be."""
+
+    session_id: SessionId
+    events: tuple[Event, ...]
+    position: Position
+    more: bool
+    over: bool
+
+
+async def locate(
+    reading: AsyncConnection, principal: Principal, source: Source, at: Position
+) -> Part | None:
+    """Find the place behind an event, or before a first; null if there is none such.
+
+    Raises NotFound.
+    """
+    [first, *_] = await _runs(reading, principal, source, at)
+    over = isinstance(source, OfRun) and _is_over(first, (), at)
+    part = Part(session_id=first.session, events=(), position=at, more=False, over=over)
+    if at == BEGINNING:
+        return part
+    if isinstance(source, OfRun):
+        return part if first.seq == at.seq and at.number <= _count(first) else None
+    row = (await reading.execute(_AT, {"_id": source.id, "_seq": at.seq})).one_or_none()
+    return part if row is not None and at.number <= _count(row) else None
+
+
+async def read(
+    reading: AsyncConnection, principal: Principal, source: Source, after: Position, limit: int
+) -> Part:
+    """Read at most `limit` events. Raises NotFound."""
+    found = await _runs(reading, principal, source, after)
+    events: list[Event] = []
+    for run in found:
+        if run.id is not None and len(events) < limit:
+            events += await _events(reading, run, after, limit - len(events))
+    if isinstance(source, OfRun):
+        events = events or _unsaid(found[0], after)
+    position = events[-1].position if events else after
+    return Part(
+        session_id=found[0].session,
+        events=await _with_messages(reading, events),
+        position=position,
+        more=len(events) == limit or len(found) == _RUNS_AT_ONCE,
+        over=isinstance(source, OfRun) and _is_over(found[0], events, position),
+    )
+
+
+async def _runs(
+    reading: AsyncConnection, principal: Principal, source: Source, after: Position
+) -> Sequence[AnyRow]:
+    query = _OF_RUN if isinstance(source, OfRun) else _OF_SESSION
+    asked: dict[str, Any] = {"_id": source.id}
+    if isinstance(source, OfSession):
+        asked["_seq"] = after.seq
+    rows = (await reading.execute(query, asked)).all()
+    if not rows or not principal.sees(rows[0].tenant, rows[0].user_id):
+        raise NotFound("run" if isinstance(source, OfRun) else "session")
+    return rows
+
+
+async def _events(
+    reading: AsyncConnection, run: AnyRow, after: Position, limit: int
+) -> list[Event]:
+    known = after.number if run.seq == after.seq else 0
+    if run.event_count <= known:
+        return []
+    asked = {"_run": run.id, "_after": known, "_limit": limit}
+    rows = await reading.execute(_EVENTS, asked)
+    return [_to_event(run, row.number, row) for row in rows]
+
+
+def _to_event(run: AnyRow, number: int, event: AnyRow | NewEvent) -> Event:
+    return Event(
+        position=Position(run.seq or 0, number),
+        type=EventType(event.type),
+        run_id=run.id,
+        session_id=run.session,
+        correlation_id=run.correlation_id,
+        at=event.at,
+        data=event.data,
+    )
+
+
+def _unsaid(run: AnyRow, after: Position) -> list[Event]:
+    """Say how a run ended that never started: nobody wrote it down."""
+    if run.settled_at is None or run.event_count or after.number:
+        return []
+    last = settled(RunStatus(run.status), to_error(run.error), run.settled_at)
+    return [_to_event(run, 1, last)]
+
+
+def _is_over(run: AnyRow, events: Sequence[Event], position: Position) -> bool:
+    if events:
+        return events[-1].type is EventType.RUN_SETTLED
+    return run.settled_at is not None and position.number >= _count(run)
+
+
+def _count(run: AnyRow) -> int:
+    """Count a run's events, with the one that nobody wrote."""
+    return int(run.event_count) or int(run.settled_at is not None)
+
+
+async def _with_messages(reading: AsyncConnection, events: Sequence[Event]) -> tuple[Event, ...]:
+    """Put in the messages that are complete: an event names its own by id alone."""
+    ids = {id_ for event in events if (id_ := _message_id(event))}
+    if not ids:
+        return tuple(events)
+    found = await messages.by_ids(reading, ids)
+    return tuple(
+        replace(event, message=found.get(id_)) if (id_ := _message_id(event)) else event
+        for event in events
+    )
+
+
+def _message_id(event: Event) -> UUID | None:
+    if event.type is not EventType.MESSAGE_COMPLETED:
+        return None
+    return UUID(str(event.data["message_id"]))
