@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope
 from shared.domain.errors import PayloadTooLarge, UnsupportedMediaType
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
+MERGE_PATCH = "application/merge-patch+json"
 _MEDIA_TYPE = re.compile(rb'([\w.+/-]+)\s*(?:;\s*charset="?utf-?8"?\s*)?;?', re.IGNORECASE)
 
 

@@ -1,8 +1,10 @@
 """One request past our door: who asks, for what platform, with a body parsed once."""
 
+from hashlib import sha256
+
 from starlette.requests import Request
 
-from ingress.body import JSON, check_media_type, read_body
+from ingress.body import JSON, MERGE_PATCH, check_media_type, read_body
 from ingress.strictjson import parse_json
 from shared.bootstrap import Platform
 from shared.domain.access import Access
@@ -22,7 +24,7 @@ class Call(Request):
     has_body = False
     parsed: Json = None
     idempotency_key: str | None = None
-    raw = b""  # the body as it came, kept where there is an idempotency key
+    body_hash = b""  # of the body as it came, where there is an idempotency key
 
     @property
     def platform(self) -> Platform:
@@ -56,7 +58,8 @@ class Call(Request):
         limit = self.platform.settings.max_body_bytes
         raw = await read_body(self.scope, self.receive, limit)
         if self.idempotency_key is not None:
-            self.raw = raw
+            self.body_hash = sha256(raw).digest()
         if raw:
-            check_media_type(self.scope, JSON)
+            allowed = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
+            check_media_type(self.scope, *allowed)
             self.has_body, self.parsed = True, parse_json(raw)

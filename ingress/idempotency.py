@@ -1,8 +1,8 @@
 """`Idempotency-Key`, for every dialect: read, and answered as the first time."""
 
-import hashlib
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TypeVar
 
 import orjson
@@ -40,9 +40,13 @@ def once(call: Call, render: Callable[[T], Answer]) -> Idempotency[T] | None:
     """Take the caller's key, if it sent one, for what it asks now."""
     if call.idempotency_key is None:
         return None
-    asked = f"{call.method} {call.scope['path']}\n".encode()
-    body_hash = hashlib.sha256(asked + call.raw).digest()
-    return Idempotency(key=call.idempotency_key, body_hash=body_hash, render=render)
+    asked = asked_hash(call, call.body_hash)
+    return Idempotency(key=call.idempotency_key, body_hash=asked, render=render)
+
+
+def asked_hash(call: Call, body: bytes) -> bytes:
+    """Hash what is asked: method, path, and what stands for the body."""
+    return sha256(f"{call.method} {call.scope['path']}\n".encode() + body).digest()
 
 
 def as_answer(

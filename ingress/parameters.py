@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ingress.call import Call
@@ -121,6 +121,12 @@ class _Reading:
 def _is_model(field: Field) -> bool:
     annotation = field.field_info.annotation
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def validation_failed(error: ValidationError, loc: Loc) -> ValidationFailed:
+    """Translate what pydantic found wrong with a value at `loc`."""
+    errors = (_field_error({**each, "loc": (*loc, *each["loc"])}) for each in error.errors())
+    return ValidationFailed(tuple(errors))
 
 
 def _field_error(error: dict[str, object]) -> FieldError:

@@ -128,6 +128,30 @@ class IdempotencyKeyReused(InturnError):
     code = "idempotency_key_reused"
 
 
+class AgentExists(InturnError):
+    """Its name, or its id, is another agent's."""
+
+    code = "agent_exists"
+
+
+class AgentFromFile(InturnError):
+    """Only the agents file, or the house, says what this agent is."""
+
+    code = "agent_from_file"
+
+
+class PreconditionRequired(InturnError):
+    """Whoever changes this says which version of it was seen."""
+
+    code = "precondition_required"
+
+
+class PreconditionFailed(InturnError):
+    """It is not the version that was seen."""
+
+    code = "precondition_failed"
+
+
 class NotRetryable(InturnError):
     """Only a failed or cancelled run can be retried."""
 

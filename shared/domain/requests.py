@@ -1,6 +1,7 @@
 """What callers ask for, checked and translated; every dialect speaks to the services in these."""
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from shared.clock import Instant
 from shared.domain.agent import Agent
@@ -87,6 +88,9 @@ class Replayed:
     """The first answer to the same idempotency key; nothing was stored this time."""
 
     answer: Answer
+
+
+Taken: TypeAlias = Accepted | Replayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

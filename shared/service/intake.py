@@ -15,7 +15,7 @@ from shared.domain.principal import Principal
 from shared.domain.rates import Meter
 from shared.domain.requests import Accepted, NewMessage, Opening, Replayed
 from shared.ids import MessageId, PrincipalId, RunId, new_id
-from shared.service.once import fresh
+from shared.service.once import fresh, once
 from shared.signals import Signals
 from shared.storage import intake, upkeep
 from shared.storage.group_commit import Capacity, Lane
@@ -112,6 +112,18 @@ class Intake:
         self.note(principal, *(each for each in taken if isinstance(each, Accepted)))
         replayed = await self._look_up(principal, posts[room:])
         return taken + [each or why for each, why in zip(replayed, refusals, strict=True)]
+
+    async def announce_batch(self, principal: Principal, idempotency: Idempotency[bool]) -> bool:
+        """Note the key of a batch, whose messages have keys of their own; tell if it was noted.
+
+        Raises IdempotencyKeyReused.
+        """
+
+        async def nothing(_: Transaction) -> bool:
+            return True
+
+        noted = await once(self._store, principal, idempotency, nothing)
+        return isinstance(noted, Replayed)
 
     async def take_in(
         self, transaction: Transaction, entries: Sequence[Entry]

@@ -1,7 +1,6 @@
 """Intake: message and run in one commit, and that commit is the acceptance."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
 from uuid import UUID
 
 from shared.clock import Instant
@@ -13,7 +12,7 @@ from shared.domain.errors import (
     SessionEnded,
     SessionQueueFull,
 )
-from shared.domain.requests import Accepted, Replayed
+from shared.domain.requests import Accepted, Taken
 from shared.domain.scheduling import due_at
 from shared.storage.busy import Busy
 from shared.storage.intake_rows import NOBODY, Fresh, Intake, Place, insert
@@ -26,8 +25,6 @@ from shared.storage.receipts import append, receipt, stored
 from shared.storage.store import Store, Transaction
 
 __all__ = ["Intake", "Taken", "accept"]
-
-Taken: TypeAlias = Accepted | Replayed
 
 # Who hears one of these may see the session, and so how often it is asked.
 _OF_ITS_OWN_SESSION = (RateLimited, SessionBusy, SessionEnded, SessionQueueFull)

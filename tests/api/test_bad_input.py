@@ -18,6 +18,9 @@ from tests.api.wrongs import INVALID, NOT_JSON, Schema, example, wrongs
 
 BAD_UTF8, NUL = "%ED%A0%80", "%00"  # the first is how a lone surrogate would be encoded
 
+# Not refused for what is wrong with one item: tests/api/test_batch_items.py.
+BATCHES = {"/v1/messages:batch"}
+
 # Read leniently, as their RFCs ask for.
 LENIENT = {"Prefer", "If-None-Match"}
 
@@ -41,7 +44,8 @@ class Walk:
         if "requestBody" in operation:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             body = example(document(), schema)
-            await self.bodies(method, template, schema)
+            if template not in BATCHES:
+                await self.bodies(method, template, schema)
         for reference in operation["parameters"]:
             parameter = resolve(document(), reference)
             for kind, text in texts(parameter):

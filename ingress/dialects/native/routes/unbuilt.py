@@ -8,12 +8,7 @@ from shared.domain.principal import Scope
 _ROUTES = (
     "GET /sessions/{id}/state",
     "PATCH /sessions/{id}/state",
-    "POST /messages:batch",
     "POST /status:query",
-    "POST /agents",
-    "PATCH /agents/{id}",
-    "PUT /agents/{id}",
-    "DELETE /agents/{id}",
     "GET /webhooks",
     "POST /webhooks",
     "GET /webhooks/{id}",

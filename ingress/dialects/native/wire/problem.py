@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from shared.domain import errors
 from shared.domain.errors import FieldError, InturnError, ValidationFailed
-from shared.domain.jsontypes import JsonObject
+from shared.domain.jsontypes import Json, JsonObject
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -22,6 +22,10 @@ STATUS: dict[type[InturnError], HTTPStatus] = {
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.SessionEnded: HTTPStatus.CONFLICT,
     errors.SessionBusy: HTTPStatus.CONFLICT,
+    errors.AgentExists: HTTPStatus.CONFLICT,
+    errors.AgentFromFile: HTTPStatus.CONFLICT,
+    errors.PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.NotRetryable: HTTPStatus.CONFLICT,
     errors.NotWaiting: HTTPStatus.CONFLICT,
     errors.WebhookDisabled: HTTPStatus.CONFLICT,
@@ -83,7 +87,7 @@ def render_error(error: InturnError, correlation_id: str) -> Response:
         "correlation_id": correlation_id,
     }
     if isinstance(error, ValidationFailed):
-        body["errors"] = [_place(each) for each in error.errors]
+        body["errors"] = places(error)
     return Response(orjson.dumps(body), status, headers(error, status), media_type=MEDIA_TYPE)
 
 
@@ -100,6 +104,11 @@ def headers(error: InturnError, status: HTTPStatus) -> dict[str, str]:
     if status is HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": 'Bearer realm="inturn"'}
     return {}
+
+
+def places(error: ValidationFailed) -> list[Json]:
+    """Print which fields are wrong."""
+    return [_place(each) for each in error.errors]
 
 
 def _place(field: FieldError) -> JsonObject:
