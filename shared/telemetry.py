@@ -43,6 +43,7 @@ BATCH_SECONDS = Histogram(
     "inturn_group_commit_seconds", "Time of one shared transaction.", ["verb"], buckets=_QUICK
 )
 REFUSED_WRITES = Counter("inturn_refused_writes", "Worker writes refused for a stale fence.")
+REMOVED = Counter("inturn_removed_rows", "Rows that have outlived their use.", ["kind"])
 
 ANNOUNCED = Counter(
     "inturn_announcements",
@@ -51,6 +52,11 @@ ANNOUNCED = Counter(
 )
 SIGNALS = Counter(
     "inturn_signals", "Hints between processes: sent, dropped, heard (messages).", ["result"]
+)
+DELIVERIES = Counter(
+    "inturn_deliveries",
+    "Attempts at webhook deliveries by what came of them: delivered, retried or failed.",
+    ["result"],
 )
 AGENT_LOOP_LAG = Gauge("inturn_agent_loop_lag_seconds", "How late the agents' loop runs.")
 SLOTS_FREE = Gauge("inturn_slots_free", "Slots of this process that hold no run.")

@@ -15,12 +15,13 @@ from shared.settings import Settings
 from workers.attempt import GRACE_SECONDS
 from workers.child import Child
 from workers.health import serve_health
-from workers.runtime import CLOSE_SECONDS, WorkerRuntime
+from workers.runtime import CLOSE_SECONDS, DELIVER_SECONDS, WorkerRuntime
 
 log = structlog.get_logger(__name__)
 
-# A drain's own bounds: consumers, claims, give-backs and retirement, beside the runs' deadline.
-DRAIN_MARGIN_SECONDS = 4 * CLOSE_SECONDS + GRACE_SECONDS
+# A drain's own bounds: consumers, claims, give-backs, webhooks under way and retirement, beside
+# the runs' deadline.
+DRAIN_MARGIN_SECONDS = 4 * CLOSE_SECONDS + GRACE_SECONDS + DELIVER_SECONDS
 
 
 class House:

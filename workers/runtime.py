@@ -20,9 +20,11 @@ from workers.admission import Admission
 from workers.agents import Troupe
 from workers.agents_loop import AgentsLoop
 from workers.attempt import GRACE_SECONDS, Stage
+from workers.deliverer import AT_ONCE, Deliverer
 from workers.ending import Stop
 from workers.heartbeat import Heartbeat, Lease
 from workers.inbox import Inbox, close_consumers
+from workers.outbound import TOTAL_SECONDS, Outbound
 from workers.reconcile import Reconciliation
 from workers.roster import Roster
 from workers.slots import Slots
@@ -33,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 CLOSE_SECONDS = 5.0  # for the broker to close, for a claim in flight, for a last write
 RECONCILE_SECONDS = 1.0
+DELIVER_SECONDS = 2.0  # for webhooks under way when everything else has been drained
 
 
 class WorkerRuntime:
@@ -78,6 +81,13 @@ class WorkerRuntime:
             begin=self.roster.begin,
             buried=self._buried,
             timing=timing,
+        )
+        hold_seconds = settings.lease_seconds
+        self._outbound = Outbound(
+            platform.targets, at_once=AT_ONCE, total_seconds=min(TOTAL_SECONDS, hold_seconds / 2)
+        )
+        self._deliverer = Deliverer(
+            platform.delivering, self._outbound, hold_seconds=hold_seconds, timing=timing
         )
         self._worker: Worker | None = None
         self._own_worker = False
@@ -125,6 +135,7 @@ class WorkerRuntime:
         await self.roster.wait(seconds=deadline - self._timing.monotonic())
         log.info("worker_drained", given_back=len(self.roster.attempts))
         await self._end(set(self.roster.attempts), Stop.GIVE_BACK)
+        await self._deliverer.drain(DELIVER_SECONDS)
         await self._retire()
 
     async def stop(self) -> None:
@@ -134,6 +145,8 @@ class WorkerRuntime:
             task.cancel()
         if self._keepers:
             await asyncio.wait(self._keepers, timeout=CLOSE_SECONDS)
+        await self._deliverer.drain(0)
+        await self._outbound.close()
         if self._worker and self._own_worker:
             await asyncio.to_thread(self._worker.stop, int(CLOSE_SECONDS * 1000))
         await asyncio.to_thread(self._agents_loop.stop, GRACE_SECONDS)
@@ -162,6 +175,7 @@ class WorkerRuntime:
             heartbeat.run(self._buried),
             reconciliation.run(RECONCILE_SECONDS),
             watchdog.run(self._blocked),
+            self._deliverer.run(),
         ]
 
     def _cancel(self, run_id: RunId) -> None:

@@ -73,8 +73,17 @@ class Target:
     @property
     def origin(self) -> str:
         """Who answers there."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self._host}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """What the header `Host` says."""
+        usual = self.port == _PORTS[self.scheme]
+        return self._host if usual else f"{self._host}:{self.port}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
     def address(self) -> IPv4Address | IPv6Address | None:

@@ -20,6 +20,10 @@ _SECRET_BYTES = 32
 _GONE, _TOO_MANY, _UNAVAILABLE = 410, 429, 503
 
 
+class TargetRefused(OSError):
+    """A host that is at an address where nothing may be sent."""
+
+
 class WebhookEvent(StrEnum):
     """What can be heard of."""
 
@@ -150,7 +154,7 @@ class Outgoing:
 class Answer:
     """What an attempt came back with."""
 
-    milliseconds: int
+    milliseconds: int = 0
     status: int | None = None
     error: str | None = None
     excerpt: str | None = None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from shared.clock import monotonic
 from shared.domain.addresses import Target, is_public, read_url, refusal
 from shared.domain.errors import FieldError, ValidationFailed
+from shared.domain.webhook import TargetRefused
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 Loc = tuple[str | int, ...]
@@ -17,10 +18,6 @@ _PATIENCE_SECONDS = 2.0  # of somebody who waits for an answer of ours
 _REMEMBERED_SECONDS = 30.0
 _REMEMBERED = 1_000
 _AT_ONCE = 64
-
-
-class TargetRefused(OSError):
-    """A host that is at an address where nothing may be sent."""
 
 
 class Targets:

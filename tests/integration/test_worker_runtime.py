@@ -18,8 +18,10 @@ from shared.domain.agent import AgentKind
 from shared.domain.message import Reply
 from shared.domain.outcome import Cancelled, GivenBack, Succeeded
 from shared.ids import RunId
+from shared.service.targets import Targets
 from shared.settings import Settings
 from shared.signals import Signals
+from tests.unit.postman import Tray
 from tests.unit.workshop import FakeExecution, a_run_id, an_agent, an_assignment
 from workers import exits
 from workers.runtime import WorkerRuntime
@@ -42,6 +44,8 @@ class Plant:
             signals=self.signals,
             broker=self.broker,
             execution=self.execution,
+            targets=Targets(allow_private=False),
+            delivering=Tray(),
         )
         self.runtime = WorkerRuntime(
             cast("Platform", platform), pools=("default", "slow"), die=self.died.put_nowait
