@@ -7,10 +7,11 @@ from uuid import uuid5
 from shared.clock import Instant
 from shared.domain.jsontypes import JsonObject
 from shared.domain.retry import RetryPolicy
-from shared.ids import NAMESPACE, AgentId
+from shared.ids import NAMESPACE, AgentId, parse
 
 DEFAULT_POOL = "default"
 MAX_RUNNING, MAX_RUNS_PER_MINUTE = 1_000_000, 600_000
+MAX_STEPS, MAX_TOKENS, MAX_PROMPT_CHARS = 1_000, 100_000_000, 65_536
 
 
 class AgentKind(StrEnum):
@@ -21,6 +22,13 @@ class AgentKind(StrEnum):
     PYTHON = "python"
     LLM = "llm"
     LIBRARIAN = "librarian"
+
+
+class MadeBy(StrEnum):
+    """Who says what an agent is."""
+
+    FILE = "file"  # the agents file, or the house: only they change it
+    API = "api"
 
 
 # The other kinds answer from the run's own messages; for these the earlier turns are read.
@@ -34,18 +42,28 @@ class AgentLimits:
     max_running: int | None = None
     runs_per_minute: int | None = None
     run_timeout_seconds: float | None = None
+    max_steps: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
-    """An agent as somebody configures it; a null id becomes `agent_id_of(name)`."""
+    """An agent as somebody configures it; a null id becomes `agent_id_of(name)`.
+
+    `knowledge_bases` are `{id, top_k}`, `tools` are `{name, settings}`.
+    """
 
     name: str
     kind: AgentKind
     id: AgentId | None = None
     pool: str = DEFAULT_POOL
     callable: str | None = None
+    model: str | None = None
+    system_prompt: str | None = None
     settings: JsonObject = field(default_factory=dict)
+    knowledge_bases: tuple[JsonObject, ...] = ()
+    tools: tuple[JsonObject, ...] = ()
     limits: AgentLimits = AgentLimits()
     retry: RetryPolicy | None = None
 
@@ -59,10 +77,24 @@ class Agent:
     kind: AgentKind
     pool: str
     callable: str | None
+    model: str | None = None
+    system_prompt: str | None = None
     settings: JsonObject
+    knowledge_bases: tuple[JsonObject, ...] = ()
+    tools: tuple[JsonObject, ...] = ()
     limits: AgentLimits
     retry: RetryPolicy
+    made_by: MadeBy = MadeBy.FILE
     created_at: Instant
+
+
+def reads_as_an_id(name: str) -> bool:
+    """Tell whether a name would be taken for an agent's id, where either may stand."""
+    try:
+        parse("agent", name)
+    except ValueError:
+        return False
+    return True
 
 
 def agent_id_of(name: str) -> AgentId:

@@ -1,16 +1,26 @@
-"""Agents: from rows and from the agents file."""
+"""Agents: from the agents file and from the API."""
 
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
+import structlog
+
 from shared import ids
-from shared.domain.agent import Agent, AgentKind, AgentSpec
-from shared.domain.errors import NotFound
+from shared.domain.agent import Agent, AgentKind, AgentSpec, MadeBy
+from shared.domain.errors import AgentExists, AgentFromFile, NotFound
+from shared.domain.idempotency import Idempotency
 from shared.domain.paging import Listing, Page
+from shared.domain.principal import Principal
+from shared.domain.requests import Replayed
 from shared.domain.retry import RetryPolicy
-from shared.service.agents_file import read_agents
+from shared.ids import AgentId, new_id
+from shared.service.agents_file import BadAgentsFile, read_agents
+from shared.service.once import once
 from shared.storage import agents as rows
-from shared.storage.store import Store
+from shared.storage.store import Store, Transaction
+
+log = structlog.get_logger(__name__)
 
 BUILT_IN = (
     AgentSpec(name="echo", kind=AgentKind.ECHO),
@@ -19,7 +29,7 @@ BUILT_IN = (
 
 
 class Agents:
-    """Who can perform a run."""
+    """Who can perform a run. Agents belong to no tenant: whoever may call may talk to them."""
 
     def __init__(self, store: Store, defaults: RetryPolicy, *, scripted: bool) -> None:
         self._store = store
@@ -32,9 +42,56 @@ class Agents:
         """Write the built-in agents and those of the file, by name. Raises BadAgentsFile."""
         specs = {spec.name: spec for spec in self._built_in}
         specs |= {spec.name: spec for spec in (read_agents(path) if path else ())}
-        async with self._store.transaction() as transaction:
+        try:
+            async with self._store.transaction() as transaction:
+                now = await self._store.now(transaction)
+                wanted = list(specs.values())
+                changed = await rows.save(transaction, wanted, self._defaults, now)
+        except AgentExists as error:
+            where = path or "this server's own agents"
+            raise BadAgentsFile(f"{error.detail} Delete or rename it, or see {where}.") from None
+        if changed:
+            log.warning("agents_changed", names=changed, file=str(path) if path else None)
+
+    async def create_once(
+        self, principal: Principal, spec: AgentSpec, idempotency: Idempotency[Agent] | None
+    ) -> Agent | Replayed:
+        """Make an agent, or return what the same key was answered first. Raises AgentExists."""
+
+        async def create(transaction: Transaction) -> Agent:
             now = await self._store.now(transaction)
-            await rows.save(transaction, list(specs.values()), self._defaults, now)
+            agent_id = AgentId(new_id())
+            return await rows.insert(transaction, agent_id, spec, self._defaults, now)
+
+        return await once(self._store, principal, idempotency, create)
+
+    async def change(self, name_or_id: str, edit: Callable[[Agent], AgentSpec]) -> Agent:
+        """Change an agent to what `edit` makes of it; runs that are queued are affected, too.
+
+        Raises NotFound("agent"), AgentFromFile, AgentExists, and what `edit` raises.
+        """
+        async with self._store.transaction() as transaction:
+            agent = await self._own(transaction, name_or_id)
+            now = await self._store.now(transaction)
+            return await rows.update(transaction, agent.id, edit(agent), self._defaults, now)
+
+    async def delete(self, name_or_id: str) -> None:
+        """End an agent for new sessions; those that have it keep it.
+
+        Raises NotFound("agent"), AgentFromFile.
+        """
+        async with self._store.transaction() as transaction:
+            agent = await self._own(transaction, name_or_id)
+            await rows.bury(transaction, agent.id, await self._store.now(transaction))
+
+    async def _own(self, transaction: Transaction, name_or_id: str) -> Agent:
+        agent = await rows.lock(transaction, name_or_id, _as_id(name_or_id))
+        if agent is None:
+            raise NotFound("agent")
+        if agent.made_by is MadeBy.FILE:
+            detail = "This agent is built in or comes from the agents file; change it there."
+            raise AgentFromFile(detail)
+        return agent
 
     async def get(self, name_or_id: str) -> Agent:
         """Read an agent by id, in either spelling, or by name. Raises NotFound("agent")."""
@@ -47,6 +104,13 @@ class Agents:
         """Read an agent like `get`, or null."""
         async with self._store.reading() as reading:
             return await rows.find(reading, name_or_id, _as_id(name_or_id))
+
+    async def id_of(self, name_or_id: str) -> AgentId | None:
+        """Say which agent is meant by whoever looks for its sessions: by id, also a deleted one."""
+        if agent_id := _as_id(name_or_id):
+            return AgentId(agent_id)
+        agent = await self.find(name_or_id)
+        return agent.id if agent else None
 
     async def list(self, page: Page) -> Listing[Agent]:
         """List the agents."""

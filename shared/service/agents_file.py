@@ -9,11 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from shared import ids
 from shared.domain.agent import (
     DEFAULT_POOL,
+    MAX_PROMPT_CHARS,
     MAX_RUNNING,
     MAX_RUNS_PER_MINUTE,
+    MAX_STEPS,
+    MAX_TOKENS,
     AgentKind,
     AgentLimits,
     AgentSpec,
+    reads_as_an_id,
 )
 from shared.domain.errors import InturnError
 from shared.domain.retry import RetryPolicy
@@ -34,6 +38,9 @@ class _Limits(_Table):
     max_running: Annotated[int, Field(ge=1, le=MAX_RUNNING)] | None = None
     runs_per_minute: Annotated[int, Field(ge=1, le=MAX_RUNS_PER_MINUTE)] | None = None
     run_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
+    max_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
+    max_cost: Annotated[float, Field(ge=0)] | None = None
 
 
 class _Retry(_Table):
@@ -42,13 +49,27 @@ class _Retry(_Table):
     max_seconds: Annotated[float, Field(ge=0)] = 60.0
 
 
+class _KnowledgeBase(_Table):
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    top_k: Annotated[int, Field(ge=1, le=100)] = 5
+
+
+class _Tool(_Table):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    settings: dict[str, JsonValue] = {}
+
+
 class _AgentTable(_Table):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     kind: AgentKind = Field(strict=False)
     id: str | None = None
     pool: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = DEFAULT_POOL
     callable: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    system_prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARS)] | None = None
     settings: dict[str, JsonValue] = {}
+    knowledge_bases: list[_KnowledgeBase] = []
+    tools: list[_Tool] = []
     limits: _Limits = _Limits()
     retry: _Retry | None = None
 
@@ -59,6 +80,9 @@ class _AgentTable(_Table):
             raise ValueError(message)
         if self.id is not None:
             ids.parse("agent", self.id)
+        if reads_as_an_id(self.name):
+            message = "the name reads as an id"
+            raise ValueError(message)
         return self
 
     def spec(self) -> AgentSpec:
@@ -68,7 +92,11 @@ class _AgentTable(_Table):
             id=AgentId(ids.parse("agent", self.id)) if self.id else None,
             pool=self.pool,
             callable=self.callable,
+            model=self.model,
+            system_prompt=self.system_prompt,
             settings=self.settings,
+            knowledge_bases=tuple(each.model_dump() for each in self.knowledge_bases),
+            tools=tuple(each.model_dump() for each in self.tools),
             limits=AgentLimits(**self.limits.model_dump()),
             retry=RetryPolicy(**self.retry.model_dump()) if self.retry else None,
         )

@@ -38,17 +38,15 @@ class Runs:
 
     async def list(self, principal: Principal, filters: RunFilter, page: Page) -> Listing[Run]:
         """List runs. Raises NotFound("session") for a session the caller does not see."""
-        agent = await self._agents.find(filters.agent) if filters.agent is not None else None
+        agent_id = None if filters.agent is None else await self._agents.id_of(filters.agent)
         async with self._store.reading() as reading:
             if filters.session_id is not None and not await sessions.fetch(
                 reading, principal, filters.session_id
             ):
                 raise NotFound("session")
-            if filters.agent is not None and agent is None:
+            if filters.agent is not None and agent_id is None:
                 return Listing(data=(), next_cursor=None)
-            return await rows.page(
-                self._store, reading, principal, filters, page, agent.id if agent else None
-            )
+            return await rows.page(self._store, reading, principal, filters, page, agent_id)
 
     async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
         """Read the run once it is terminal or waiting, or when the time is up."""

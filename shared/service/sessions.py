@@ -69,12 +69,9 @@ class Sessions:
         self, principal: Principal, filters: SessionFilter, page: Page
     ) -> Listing[Session]:
         """List what the caller sees; an agent nobody knows has no sessions."""
-        agent_id = None
-        if filters.agent is not None:
-            agent = await self._agents.find(filters.agent)
-            if agent is None:
-                return Listing(data=(), next_cursor=None)
-            agent_id = agent.id
+        agent_id = None if filters.agent is None else await self._agents.id_of(filters.agent)
+        if filters.agent is not None and agent_id is None:
+            return Listing(data=(), next_cursor=None)
         async with self._store.reading() as reading:
             return await rows.page(reading, principal, filters, page, agent_id)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.clock import Instant
-from shared.domain.agent import Agent, AgentKind, AgentLimits
+from shared.domain.agent import Agent, AgentKind, AgentLimits, MadeBy
 from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Message, Role
 from shared.domain.principal import Key, Scope
@@ -183,17 +183,25 @@ def to_agent(row: AnyRow) -> Agent:
         kind=AgentKind(row.kind),
         pool=row.pool,
         callable=row.callable,
+        model=row.model,
+        system_prompt=row.system_prompt,
         settings=row.settings,
+        knowledge_bases=tuple(row.knowledge_bases or ()),
+        tools=tuple(row.tools or ()),
         limits=AgentLimits(
             max_running=row.max_running,
             runs_per_minute=row.runs_per_minute,
             run_timeout_seconds=row.run_timeout_seconds,
+            max_steps=row.max_steps,
+            max_tokens=row.max_tokens,
+            max_cost=row.max_cost,
         ),
         retry=RetryPolicy(
             max_attempts=row.max_attempts,
             base_seconds=row.base_seconds,
             max_seconds=row.max_seconds,
         ),
+        made_by=MadeBy(row.made_by),
         created_at=row.created_at,
     )
 

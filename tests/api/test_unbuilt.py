@@ -50,4 +50,4 @@ async def test_a_route_is_refused_once_it_is_known_who_asks(
         expected = "403 forbidden" if isinstance(route, UnbuiltAdmin) else "422 not_supported"
         assert await ada.refused(method, url) == expected, route.path
         assert method.lower() not in document()["paths"].get(route.path, {})
-    assert len(ROUTES) > 40
+    assert ROUTES

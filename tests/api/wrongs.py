@@ -17,11 +17,18 @@ INVALID, NOT_JSON = "422 validation_failed", "400 invalid_json"
 STRANGERS: dict[str, Json] = {
     "string": 5,
     "integer": "5",
+    "number": "5",
     "boolean": "true",
     "array": {"0": 1},
     "object": ["key", "value"],
 }
-SIMPLE: dict[str, Json] = {"integer": 1, "boolean": True, "null": None, "string": "abcd"}
+SIMPLE: dict[str, Json] = {
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "null": None,
+    "string": "abcd",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +112,13 @@ def _integers(_: Schema, schema: Schema) -> Iterator[Wrong]:
     yield Wrong(kind="under limit", value=int(schema["minimum"]) - 1)
 
 
+def _numbers(_: Schema, schema: Schema) -> Iterator[Wrong]:
+    yield Wrong(kind="2^64", value=1 << 64)
+    yield Wrong(kind="a boolean", value=True)
+    yield Wrong(kind="over limit", value=schema["maximum"] + 1)
+    yield Wrong(kind="under limit", value=schema.get("minimum", 0) - 1)
+
+
 def _booleans(_: Schema, __: Schema) -> Iterator[Wrong]:
     yield Wrong(kind="a number", value=1)
 
@@ -149,6 +163,7 @@ def _free_objects(schema: Schema) -> Iterator[Wrong]:
 BY_TYPE: dict[str, Callable[[Schema, Schema], Iterator[Wrong]]] = {
     "string": _strings,
     "integer": _integers,
+    "number": _numbers,
     "boolean": _booleans,
     "array": _arrays,
     "object": _objects,

@@ -14,9 +14,19 @@ kind = "python"
 id = "agent_0190b8a27c1d7e3f8a4b5c6d7e8f9a0b"
 pool = "gpu"
 callable = "my.module:answer"
-settings = { model = "x", deep = { list = [1, 2] } }
-limits = { max_running = 3, runs_per_minute = 90, run_timeout_seconds = 1.5 }
+model = "big"
+system_prompt = "Be kind."
+settings = { deep = { list = [1, 2] } }
+knowledge_bases = [{ id = "kb_1" }]
+tools = [{ name = "search", settings = { depth = 2 } }]
 retry = { max_attempts = 5, base_seconds = 0.5, max_seconds = 10 }
+[agents.limits]
+max_running = 3
+runs_per_minute = 90
+run_timeout_seconds = 1.5
+max_steps = 8
+max_tokens = 1000
+max_cost = 0.25
 
 [[agents]]
 name = "plain"
@@ -36,8 +46,18 @@ def test_an_agent_is_read_whole(file: Path) -> None:
     assert (support.kind, support.pool, support.callable) == (
         AgentKind.PYTHON, "gpu", "my.module:answer",
     )  # fmt: skip
-    assert support.settings == {"model": "x", "deep": {"list": [1, 2]}}
-    assert support.limits == AgentLimits(max_running=3, runs_per_minute=90, run_timeout_seconds=1.5)
+    assert (support.model, support.system_prompt) == ("big", "Be kind.")
+    assert support.settings == {"deep": {"list": [1, 2]}}
+    assert support.knowledge_bases == ({"id": "kb_1", "top_k": 5},)
+    assert support.tools == ({"name": "search", "settings": {"depth": 2}},)
+    assert support.limits == AgentLimits(
+        max_running=3,
+        runs_per_minute=90,
+        run_timeout_seconds=1.5,
+        max_steps=8,
+        max_tokens=1000,
+        max_cost=0.25,
+    )
     assert support.retry == RetryPolicy(max_attempts=5, base_seconds=0.5, max_seconds=10)
     assert (plain.id, plain.pool, plain.retry, plain.limits) == (
         None, "default", None, AgentLimits(),
@@ -66,6 +86,7 @@ def test_an_empty_file_names_nobody(file: Path) -> None:
         ("[[agents]]\nname = 'x'\nkind = 'echo'\npool = 'a b'", "agents.0.pool: "),
         ("[[agents]]\nname = 'x'\nkind = 'echo'\nid = 'run_1'", "32 hex digits"),
         ("[[agents]]\nname = 'x'\nkind = 'echo'\ncolour = 1", "agents.0.colour: "),
+        (f"[[agents]]\nname = '{'0' * 32}'\nkind = 'echo'", "the name reads as an id"),
         ("[[agents]]\nname = 'x'\nkind = 'echo'\nlimits = { max_running = 0 }", "max_running: "),
         ("[[agents]]\nname = 'x'\nkind = 'echo'\nretry = { max_attempts = 0 }", "max_attempts: "),
         ("[[agents]]\nname = 'x'\nkind = 'echo'\n" * 2, "the agent 'x' twice"),
