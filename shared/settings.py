@@ -12,6 +12,7 @@ PREFIX = "INTURN_"
 EMBEDDED_BROKER = "embedded://"
 
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+Days = Annotated[float, Field(gt=0, le=3650)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -63,6 +64,8 @@ class Settings(BaseSettings):
     jwt_audience: str = "authenticated"
     jwt_issuer: str | None = None
     event_retention_seconds: Seconds = 3600
+    delivery_retention_days: Days = 30
+    worker_retention_days: Days = 30
     expired_visible_hours: Annotated[float, Field(ge=0, le=8760)] = 24
 
     @field_validator("cors_origins", mode="before")

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 from dramatiq import Broker
 
-from shared.bootstrap.stores import open_store, prepare
+from shared.bootstrap.stores import open_retention, open_store, prepare
 from shared.dispatch.embedded import EmbeddedBroker, EmbeddedPublisher
 from shared.dispatch.rabbitmq import InturnRabbitmqBroker, RabbitPublisher
 from shared.dispatch.relay import Publisher, Relay
@@ -22,6 +22,7 @@ from shared.domain.retry import RetryPolicy
 from shared.ids import SessionId
 from shared.service.agents import Agents
 from shared.service.announcing import Announcing
+from shared.service.bulk import Bulk
 from shared.service.delivering import Delivering
 from shared.service.events import Events
 from shared.service.execution import Execution
@@ -29,6 +30,7 @@ from shared.service.intake import Intake
 from shared.service.keys import Keys
 from shared.service.messages import Messages
 from shared.service.operations import Operations
+from shared.service.pools import Pools
 from shared.service.recurrence import Recurrence
 from shared.service.runs import Runs
 from shared.service.schedules import Schedules
@@ -69,6 +71,8 @@ class Platform:
     execution: Execution
     upkeep: Upkeep
     operations: Operations
+    pools: Pools
+    bulk: Bulk
 
 
 @asynccontextmanager
@@ -157,6 +161,7 @@ def _compose(
     intake = Intake(store, signals, relay, bounds)
     watch = LeaseWatch(lease=settings.lease_seconds, widest_gap=2 * settings.sweep_seconds)
     rates = _rates(settings)
+    retention = open_retention(settings, store)
     return Platform(
         settings=settings,
         rates=rates,
@@ -175,8 +180,12 @@ def _compose(
         targets=targets,
         delivering=delivering,
         execution=execution,
-        upkeep=Upkeep(store, signals, relay, execution, Recurrence(store, intake), watch),
-        operations=Operations(store, publisher),
+        upkeep=Upkeep(
+            store, signals, relay, execution, Recurrence(store, intake), retention, watch
+        ),
+        operations=Operations(store, publisher, retention),
+        pools=Pools(store, relay),
+        bulk=Bulk(store, signals, relay, agents, bounds),
     )
 
 

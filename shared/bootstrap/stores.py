@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from shared.dispatch.embedded import EmbeddedBroker, EmbeddedPublisher
 from shared.service.keys import Keys
 from shared.service.operations import Operations
+from shared.service.retention import Retention, keeping_times
 from shared.settings import Settings
 from shared.storage.migrate import check, migrate
 from shared.storage.store import Store
@@ -16,7 +17,8 @@ async def open_for_reading(settings: Settings) -> AsyncIterator[Operations]:
     """Open the database for its doctor: nothing is taken, migrated or written."""
     store = Store(settings.database)
     try:
-        yield Operations(store, EmbeddedPublisher(EmbeddedBroker(), settings.namespace))
+        publisher = EmbeddedPublisher(EmbeddedBroker(), settings.namespace)
+        yield Operations(store, publisher, open_retention(settings, store))
     finally:
         await store.close()
 
@@ -51,6 +53,17 @@ def open_store(settings: Settings) -> Store:
     store = Store(settings.database, batch_max=settings.batch_max)
     store.own()
     return store
+
+
+def open_retention(settings: Settings, store: Store) -> Retention:
+    """Say what is kept for how long."""
+    keep = keeping_times(
+        event_seconds=settings.event_retention_seconds,
+        delivery_days=settings.delivery_retention_days,
+        worker_days=settings.worker_retention_days,
+    )
+    # Small beside a sweep: beats have to be read again in time.
+    return Retention(store, keep, budget_seconds=min(1.0, settings.sweep_seconds / 5))
 
 
 async def prepare(store: Store) -> None:

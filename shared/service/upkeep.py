@@ -12,8 +12,9 @@ from shared.domain.execution import Settled
 from shared.domain.lease import LeaseWatch
 from shared.service.execution import Execution
 from shared.service.recurrence import Recurrence
+from shared.service.retention import Retention
 from shared.signals import Signals
-from shared.storage import announcing, instants, upkeep, workers
+from shared.storage import announcing, instants, workers
 from shared.storage.store import Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class Upkeep:
         relay: Relay,
         execution: Execution,
         recurrence: Recurrence,
+        retention: Retention,
         watch: LeaseWatch,
     ) -> None:
         self._store = store
@@ -38,6 +40,7 @@ class Upkeep:
         self._relay = relay
         self._execution = execution
         self._recurrence = recurrence
+        self._retention = retention
         self._watch = watch
 
     async def due(self) -> None:
@@ -59,7 +62,7 @@ class Upkeep:
             self._forget_lost,
             self._end_undecided,
             self.due,
-            self._remove_deleted,
+            self._retention.sweep,
         )
         for chore in chores:
             try:
@@ -114,13 +117,6 @@ class Upkeep:
                 self._signals.moved(session_id)
             self._relay.poke(brought.pools)
             more = brought.more
-
-    async def _remove_deleted(self) -> None:
-        """Remove batch after batch, for a while: the beats must be read again in time."""
-        until, more = monotonic() + _A_CHORE_SECONDS, True
-        while more and monotonic() < until:
-            async with self._store.transaction() as transaction:
-                more = await upkeep.remove_deleted(transaction)
 
     async def _bury_the_dead(self) -> None:
         async with self._store.reading() as reading:

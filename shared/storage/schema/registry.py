@@ -65,6 +65,9 @@ workers = Table(
     Column("run_seconds", JsonColumn),  # pool: how long its runs took here, lately
     Column("started_at", InstantColumn, nullable=False),
     Column("lost_at", InstantColumn),
+    # The living are few and asked for all the time, those that left are many.
+    partial("ix_workers_live", "id", where="lost_at IS NULL"),
+    partial("ix_workers_lost", "lost_at", where="lost_at IS NOT NULL"),
     **HOT,
 )
 

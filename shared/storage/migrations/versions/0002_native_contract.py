@@ -181,22 +181,13 @@ def _new_columns() -> None:
     _where(
         "ix_runs_deadline", "runs", ["deadline_at"], "status = 'queued' AND deadline_at IS NOT NULL"
     )
-    op.create_index(
+    _where(
         "ix_runs_unsuccessful",
         "runs",
         ["status", "stored_at", "id"],
-        unique=False,
-        sqlite_where=sa.text("status IN ('cancelled', 'failed')"),
-        postgresql_where=sa.text("status IN ('cancelled', 'failed')"),
+        "status IN ('cancelled', 'failed')",
     )
-    op.create_index(
-        "ix_runs_retry_of",
-        "runs",
-        ["retry_of"],
-        unique=False,
-        sqlite_where=sa.text("retry_of IS NOT NULL"),
-        postgresql_where=sa.text("retry_of IS NOT NULL"),
-    )
+    _where("ix_runs_retry_of", "runs", ["retry_of"], "retry_of IS NOT NULL")
     op.add_column("sessions", sa.Column("continued_from", sa.Uuid(), nullable=True))
     op.add_column(
         "sessions", sa.Column("scheduled_depth", sa.Integer(), server_default="0", nullable=False)
@@ -208,6 +199,8 @@ def _new_columns() -> None:
         ["expires_at"],
         "expires_at IS NOT NULL AND expired_at IS NULL",
     )
+    _where("ix_workers_live", "workers", ["id"], "lost_at IS NULL")
+    _where("ix_workers_lost", "workers", ["lost_at"], "lost_at IS NOT NULL")
     op.add_column("workers", sa.Column("beat_at", sa.BigInteger(), nullable=True))
     op.add_column("workers", sa.Column("run_seconds", sa.JSON(none_as_null=True), nullable=True))
 
