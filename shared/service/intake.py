@@ -1,21 +1,21 @@
 """Intake: check, commit, answer. The broker is told afterwards."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from shared.dispatch.relay import Relay
-from shared.domain.errors import InternalError, InturnError, Overloaded, QueueFull
+from shared.domain.errors import InternalError, InturnError
 from shared.domain.idempotency import Idempotency
 from shared.domain.limits import QueueBounds
 from shared.domain.message import size_of
 from shared.domain.principal import Principal
 from shared.domain.rates import Meter
 from shared.domain.requests import Accepted, NewMessage, Opening, Replayed
-from shared.ids import MessageId, PrincipalId, RunId, new_id
+from shared.ids import MessageId, RunId, new_id
 from shared.service.once import fresh, once
+from shared.service.room import Room
 from shared.signals import Signals
 from shared.storage import intake, upkeep
 from shared.storage.group_commit import Capacity, Lane
@@ -57,8 +57,7 @@ class Intake:
         self._signals = signals
         self._relay = relay
         self._bounds = bounds
-        self._queued: Counter[PrincipalId] = Counter()
-        self._queued_by_all = 0
+        self._room = Room(bounds)
         self._lane: Lane[intake.Intake, Taken] = store.lane(
             "intake", self._accept, capacity=_WAITING_AT_MOST, size_of=_size
         )
@@ -86,12 +85,13 @@ class Intake:
         Raises like `accept`, and IdempotencyKeyReused.
         """
         post = Post(new=new, idempotency=idempotency, meters=meters)
-        if refusal := self._refusal(principal):
+        if refusal := self._room.refusal(principal.id):
             [replayed] = await self._look_up(principal, [post])
             if replayed is None:
                 raise refusal
             return replayed
-        taken = await self._lane(self._item(principal, post))
+        with self._room.kept(principal.id, 1):
+            taken = await self._lane(self._item(principal, post))
         if isinstance(taken, Accepted):
             self.note(principal, taken)
         return taken
@@ -104,11 +104,14 @@ class Intake:
         Raises Overloaded where there is no room for all of them, and nothing is stored then.
         """
         refusals = [
-            refusal for beside in range(len(posts)) if (refusal := self._refusal(principal, beside))
+            refusal
+            for beside in range(len(posts))
+            if (refusal := self._room.refusal(principal.id, beside))
         ]
         room = len(posts) - len(refusals)
         items = [self._item(principal, post) for post in posts[:room]]
-        taken = [_ended(each) for each in await self._lane.many(items)]
+        with self._room.kept(principal.id, len(items)):
+            taken = [_ended(each) for each in await self._lane.many(items)]
         self.note(principal, *(each for each in taken if isinstance(each, Accepted)))
         replayed = await self._look_up(principal, posts[room:])
         return taken + [each or why for each, why in zip(replayed, refusals, strict=True)]
@@ -132,7 +135,7 @@ class Intake:
         refused = {
             entry.run_id: refusal
             for entry in entries
-            if (refusal := self._refusal(entry.principal))
+            if (refusal := self._room.refusal(entry.principal.id))
         }
         admitted = [
             intake.Intake(
@@ -152,8 +155,7 @@ class Intake:
 
     def note(self, principal: Principal, *accepted: Accepted) -> None:
         """Tell relay, workers and whoever waits of what is committed."""
-        self._queued[principal.id] += len(accepted)
-        self._queued_by_all += len(accepted)
+        self._room.note(principal.id, len(accepted))
         self._relay.poke({each.run.pool for each in accepted})
         for each in accepted:
             for run_id in each.told_runs:
@@ -163,18 +165,9 @@ class Intake:
 
     async def refresh_totals(self) -> None:
         """Count what is queued; until the next count, own accepts are added to it."""
-        async with self._store.reading() as reading:
-            self._queued = Counter(await upkeep.queued_totals(reading))
-        self._queued_by_all = self._queued.total()
-
-    def _refusal(self, principal: Principal, beside: int = 0) -> InturnError | None:
-        """Say why there is no room for one more than is queued and `beside` it, if so."""
-        if self._queued[principal.id] + beside >= self._bounds.per_principal:
-            detail = f"You have {self._bounds.per_principal} queued runs; wait for some to end."
-            return QueueFull(detail, retry_after=10)
-        if self._queued_by_all + beside >= self._bounds.overall:
-            return Overloaded("This server has too many queued runs; try later.", retry_after=30)
-        return None
+        with self._room.counting() as queued:
+            async with self._store.reading() as reading:
+                queued.update(await upkeep.queued_totals(reading))
 
     def _item(self, principal: Principal, post: Post) -> intake.Intake:
         return intake.Intake(
