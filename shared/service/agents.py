@@ -18,6 +18,7 @@ from shared.ids import AgentId, new_id
 from shared.service.agents_file import BadAgentsFile, read_agents
 from shared.service.once import once
 from shared.storage import agents as rows
+from shared.storage import starts
 from shared.storage.store import Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -73,7 +74,10 @@ class Agents:
         async with self._store.transaction() as transaction:
             agent = await self._own(transaction, name_or_id)
             now = await self._store.now(transaction)
-            return await rows.update(transaction, agent.id, edit(agent), self._defaults, now)
+            new = await rows.update(transaction, agent.id, edit(agent), self._defaults, now)
+            if new.limits.runs_per_minute != agent.limits.runs_per_minute:
+                await starts.release(transaction, agent.id)
+            return new
 
     async def delete(self, name_or_id: str) -> None:
         """End an agent for new sessions; those that have it keep it.

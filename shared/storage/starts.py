@@ -20,6 +20,7 @@ from shared.domain.rates import Meter, agent_meter
 from shared.domain.run import Dispatch, RunStatus
 from shared.domain.turns import Crowd, Waiter
 from shared.domain.waiting import CAUSE_RATE
+from shared.ids import AgentId
 from shared.storage.meters import Meters
 from shared.storage.schema import agents, runs
 from shared.storage.store import Transaction
@@ -54,13 +55,14 @@ _RATED = (
     .join_from(runs, agents, agents.c.id == runs.c.agent_id)
     .where(any_of(runs.c.id, "ids"), agents.c.runs_per_minute.is_not(None))
 )
-_NEXT = (
+_WAITING = (
     sa.select(runs.c.id)
-    .where(runs.c.pool == sa.bindparam("_pool"), runs.c.agent_id == sa.bindparam("_agent"))
-    .where(_is_held)
+    .where(runs.c.agent_id == sa.bindparam("_agent"), _is_held)
     .order_by(runs.c.announce_hold_until)
-    .limit(sa.bindparam("_most", type_=sa.Integer))
     .with_for_update(skip_locked=True)
+)
+_NEXT = _WAITING.where(runs.c.pool == sa.bindparam("_pool")).limit(
+    sa.bindparam("_most", type_=sa.Integer)
 )
 _LET_GO = runs.update().where(any_of(runs.c.id, "ids")).values(announce_hold_until=None)
 
@@ -164,9 +166,20 @@ class Refunds:
             await _let_go(transaction, pool, agent_id, most)
 
 
+async def release(transaction: Transaction, agent_id: AgentId) -> None:
+    """Let everybody go who waits for an agent's rate, as it is another now."""
+    await _release(transaction, _WAITING, {"_agent": agent_id})
+
+
 async def _let_go(transaction: Transaction, pool: str, agent_id: UUID, most: int) -> None:
     asked: dict[str, Any] = {"_pool": pool, "_agent": agent_id, "_most": most}
-    if ids := list((await transaction.execute(_NEXT, asked)).scalars()):
+    await _release(transaction, _NEXT, asked)
+
+
+async def _release(
+    transaction: Transaction, chosen: sa.Select[tuple[UUID]], asked: dict[str, Any]
+) -> None:
+    if ids := list((await transaction.execute(chosen, asked)).scalars()):
         await transaction.execute(_LET_GO, {"ids": ids})
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from shared.clock import SECOND
-from shared.domain.agent import agent_id_of
+from shared.domain.agent import Agent, AgentKind, AgentLimits, AgentSpec, agent_id_of
 from shared.domain.execution import Claim, Refusal
 from shared.domain.message import Reply
 from shared.domain.outcome import Deferred, Failed, GivenBack, Outcome, Retrying, Succeeded
@@ -186,3 +187,23 @@ async def test_a_rate_binds_its_agent_alone_and_only_while_it_has_one(house: Hou
     assert await ask(house, worker, other)
     await house.write(agents.update().values(runs_per_minute=None))
     assert await ask(house, worker, second)
+
+
+async def test_another_rate_holds_nobody_to_the_old_one(house: House) -> None:
+    slow = AgentSpec(
+        name="slow", kind=AgentKind.ECHO, limits=AgentLimits(runs_per_minute=1, max_running=9)
+    )
+    agents_ = house.platform.agents
+    made = await agents_.create_once(house.me, slow, None)
+    assert isinstance(made, Agent)
+    worker, (first, second, third) = await house.worker(slots=9), await heads(house, 3, "slow")
+    assert await ask(house, worker, first)
+    assert [await ask(house, worker, each) for each in (second, third)] == [False, False]
+    await agents_.change("slow", lambda _: replace(slow, pool="narrow"))
+    assert await holds(house, [second, third]) == [60, 120]
+    quick = replace(slow, limits=AgentLimits(runs_per_minute=3))
+    await agents_.change("slow", lambda _: quick)
+    assert await holds(house, [second, third]) == [None, None]
+    house.wait(20)
+    assert await ask(house, worker, second)
+    assert not await ask(house, worker, third)
