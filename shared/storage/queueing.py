@@ -24,14 +24,14 @@ _pool = sa.bindparam("_pool", type_=sa.Text)
 _priority = sa.bindparam("_priority", type_=sa.SmallInteger)
 _ready_at = sa.bindparam("_ready_at", type_=sa.BigInteger)
 _announced_at = sa.bindparam("_announced_at", type_=sa.BigInteger)
-_session = sa.bindparam("_session", type_=sa.Uuid)
+_session = sa.bindparam("_session_id", type_=sa.Uuid)
 
 _announced = sa.and_(
     runs.c.pool == _pool, runs.c.dispatch == sa.literal_column(f"'{Dispatch.ANNOUNCED}'")
 )
 _own = sa.and_(
     runs.c.pool == _pool,
-    runs.c.principal_id == sa.bindparam("_principal", type_=sa.Uuid),
+    runs.c.principal_id == sa.bindparam("_principal_id", type_=sa.Uuid),
     runs.c.dispatch == sa.literal_column(f"'{Dispatch.READY}'"),
 )
 _in_line = sa.and_(runs.c.session_id == _session, runs.c.settled_at.is_(None))
@@ -43,6 +43,10 @@ def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 
+_chosen_before = sa.or_(
+    runs.c.priority > _priority,
+    sa.and_(runs.c.priority == _priority, runs.c.ready_at < _ready_at),
+)
 _LINE = sa.select(
     _count(_in_line, runs.c.seq < sa.bindparam("_seq", type_=sa.BigInteger)).label("runs"),
     sa.select(runs.c.claimed_at)
@@ -56,7 +60,7 @@ _BROKER = sa.select(
         _announced,
         sa.or_(
             runs.c.announced_at < _announced_at,
-            sa.and_(runs.c.announced_at == _announced_at, runs.c.ready_at < _ready_at),
+            sa.and_(runs.c.announced_at == _announced_at, _chosen_before),
         ),
     )
 )
@@ -85,11 +89,10 @@ async def ahead_of(reading: AsyncConnection, row: AnyRow, now: Instant) -> Ahead
     """Count who is before a run: in its session's line, in the broker, or in its pool."""
     match row.dispatch:
         case Dispatch.BLOCKED:
-            found = await reading.execute(_LINE, {"_session": row.session_id, "_seq": row.seq})
+            found = await reading.execute(_LINE, {"_session_id": row.session_id, "_seq": row.seq})
             return Ahead(**found.one()._mapping)  # noqa: SLF001  (public in SQLAlchemy)
         case Dispatch.ANNOUNCED:
-            asked = {"_announced_at": row.announced_at, "_ready_at": row.ready_at}
-            found = await reading.execute(_BROKER, asked | {"_pool": row.pool})
+            found = await reading.execute(_BROKER, _place(row, "announced_at"))
             return Ahead(runs=found.scalar_one())
         case Dispatch.READY:
             return await _ahead_in_pool(reading, row, now)
@@ -98,15 +101,13 @@ async def ahead_of(reading: AsyncConnection, row: AnyRow, now: Instant) -> Ahead
 
 async def _ahead_in_pool(reading: AsyncConnection, row: AnyRow, now: Instant) -> Ahead:
     """Count what is announced, and the caller's own; with other callers it takes turns."""
-    asked = {
-        "_pool": row.pool,
-        "_principal": row.principal_id,
-        "_priority": row.priority,
-        "_ready_at": row.ready_at,
-    }
-    found = (await reading.execute(_POOL, asked)).one()
+    found = (await reading.execute(_POOL, _place(row, "principal_id"))).one()
     own = found.higher + found.earlier
     callers = await count_waiting(reading, row.pool, now, _MOST_TURNS)
     return Ahead(
         runs=min(found.announced + own, MOST_COUNTED), rivals=max(0, callers - 1) * (own + 1)
     )
+
+
+def _place(row: AnyRow, name: str) -> dict[str, Any]:
+    return {f"_{each}": getattr(row, each) for each in ("pool", "priority", "ready_at", name)}
