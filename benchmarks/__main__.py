@@ -10,6 +10,7 @@ import typer
 from rich.progress import Progress
 
 from benchmarks import accept as accepting
+from benchmarks import batch as batching
 from benchmarks import burst as bursting
 from benchmarks import idle as idling
 from benchmarks import profiler
@@ -31,6 +32,7 @@ class Load(StrEnum):
     """What keeps the servers busy."""
 
     ACCEPT = "accept"
+    BATCH = "batch"
     BURST = "burst"
 
 
@@ -60,6 +62,12 @@ def accept(on: Where = None, seconds: Seconds = 5.0, rounds: Rounds = 3) -> None
 
 
 @app.command()
+def batch(on: Where = None, seconds: Seconds = 5.0, rounds: Rounds = 3) -> None:
+    """Durable accepts a second in batches of 500 to sessions of their own."""
+    _report(on, [lambda d, p: batching.measure(d, p, seconds=seconds, rounds=rounds)])
+
+
+@app.command()
 def burst(on: Where = None, runs: Runs = bursting.RUNS, rounds: Rounds = 3) -> None:
     """Echo runs a second over 500 sessions, from the first POST until all are settled."""
     _report(on, [lambda d, p: bursting.measure(d, p, runs=runs, rounds=rounds)])
@@ -74,7 +82,7 @@ def idle(on: Where = None, samples: Samples = idling.SAMPLES) -> None:
 @app.command(name="all")
 def all_of_them(on: Where = None) -> None:
     """All of the above, in one table; about four minutes."""
-    _report(on, [accepting.measure, bursting.measure, idling.measure])
+    _report(on, [accepting.measure, batching.measure, bursting.measure, idling.measure])
 
 
 @app.command()

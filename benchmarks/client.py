@@ -91,7 +91,7 @@ def _is_whole(received: bytes) -> bool:
 
 async def fulfil(order: Order) -> Outcome:
     """Open all connections, then send until the order's total or time is reached."""
-    requests = [render(order, path) for path in order.paths]
+    requests = [render(order, path, body) for body in order.posts for path in order.paths]
     load = Load(requests, order)
     connections = await _connect(order, lambda: Connection(load))
     began, started, cpu = time(), perf_counter(), process_time()
@@ -121,9 +121,9 @@ async def _connect(order: Order, protocol: Callable[[], Connection]) -> list[Con
     return [connection for _, connection in pairs]
 
 
-def render(order: Order, path: str) -> bytes:
+def render(order: Order, path: str, post: str) -> bytes:
     """Write one request as it travels."""
-    body = order.body.encode()
+    body = post.encode()
     key = f"X-API-Key: {order.key}\r\n" if order.key else ""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {order.host}:{order.port}\r\n{key}"

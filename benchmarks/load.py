@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -100,7 +100,8 @@ def order(
     stack: Stack,
     paths: list[str],
     *,
-    body: str = BODY,
+    posts: Sequence[str] = (BODY,),
+    connections: int = CONNECTIONS,
     total: int | None = None,
     seconds: float | None = None,
     bodies: bool = False,
@@ -111,8 +112,8 @@ def order(
         port=stack.port,
         key=stack.key,
         paths=paths,
-        body=body,
-        connections=min(CONNECTIONS, total or CONNECTIONS),
+        posts=list(posts),
+        connections=min(connections, total or connections),
         total=total,
         seconds=seconds,
         bodies=bodies,
@@ -122,6 +123,6 @@ def order(
 def inboxes(stack: Stack, agent: str, sessions: int) -> list[str]:
     """Create sessions, and return where to post to each."""
     body = orjson.dumps({"agent": agent}).decode()
-    wanted = order(stack, ["/v1/sessions"], body=body, total=sessions, bodies=True)
+    wanted = order(stack, ["/v1/sessions"], posts=[body], total=sessions, bodies=True)
     created = run(wanted, stack).outcome.bodies
     return [f"/v1/sessions/{orjson.loads(each)['id']}/messages" for each in created]

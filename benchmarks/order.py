@@ -6,13 +6,13 @@ from pydantic import BaseModel
 
 
 class Order(BaseModel):
-    """POST `body` to `paths` in turn, until `total` were sent or `seconds` have passed."""
+    """POST each body to each path in turn, until `total` were sent or `seconds` have passed."""
 
     host: str
     port: int
     key: str | None
     paths: list[str]
-    body: str
+    posts: list[str]
     connections: int = 64
     total: int | None = None
     seconds: float | None = None

@@ -4,11 +4,12 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from benchmarks import burst, load, stacks
+from benchmarks import batch, burst, load, stacks
+from benchmarks.order import Order
 from benchmarks.stacks import ROOT, Stack
 
 WARM_UP_SECONDS = 2.0
@@ -23,12 +24,11 @@ def profile(what: str, database: str, seconds: float) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with _sampled(folder, what, database) as stack:
-            agent = stacks.IDLE_POOL if what == "accept" else "echo"
-            paths = load.inboxes(stack, agent, burst.SESSIONS)
-            load.run(load.order(stack, paths, seconds=WARM_UP_SECONDS), stack)
+            order = _orders(what, stack)
+            load.run(order(WARM_UP_SECONDS), stack)
             (folder / "begin").touch()
             used, began = stack.cpu_seconds, time.monotonic()
-            measured = load.run(load.order(stack, paths, seconds=seconds), stack)
+            measured = load.run(order(seconds), stack)
             used, took = stack.cpu_seconds - used, time.monotonic() - began
             members = [
                 (server.role, folder / f"{member.pid}.txt")
@@ -59,6 +59,16 @@ def _sampled(folder: Path, what: str, database: str) -> Iterator[Stack]:
             yield stack
     finally:
         os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def _orders(what: str, stack: Stack) -> Callable[[float], Order]:
+    """Return what is ordered of a stack for so many seconds."""
+    if what == "batch":
+        bodies = batch.bodies(stack)
+        return lambda seconds: batch.order(stack, bodies, seconds)
+    agent = stacks.IDLE_POOL if what == "accept" else "echo"
+    paths = load.inboxes(stack, agent, burst.SESSIONS)
+    return lambda seconds: load.order(stack, paths, seconds=seconds)
 
 
 def _open(what: str, database: str) -> AbstractContextManager[Stack]:
