@@ -9,6 +9,7 @@ from contextlib import suppress
 from shared.clock import monotonic
 from shared.domain.addresses import Target, is_public, read_url, refusal
 from shared.domain.errors import FieldError, ValidationFailed
+from shared.domain.requests import NewMessage
 from shared.domain.webhook import TargetRefused
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -45,6 +46,11 @@ class Targets:
         if wrong:
             raise ValidationFailed((FieldError(loc, wrong),))
         return target
+
+    async def check_callback(self, new: NewMessage, loc: Loc = ("body", "callback_url")) -> None:
+        """Check where a message wants to be answered, if it says. Raises like `check`."""
+        if new.callback_url is not None:
+            await self.check(new.callback_url, loc)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """Find the addresses to connect to, all of them allowed. Raises OSError, TargetRefused."""

@@ -12,16 +12,18 @@ from ingress.dialects.native.routes import (
     events,
     keys,
     messages,
+    ops,
     runs,
     schedules,
     sessions,
     unbuilt,
+    webhooks,
 )
 from ingress.dialects.native.wire.problem import render_error
 
 router = APIRouter(redirect_slashes=False)
 # One flat list, busiest first: FastAPI matches an included router twice.
-for noun in (messages, batch, sessions, runs, events, agents, keys, schedules):
+for noun in (messages, batch, sessions, runs, events, agents, keys, schedules, ops, webhooks):
     router.routes.extend(noun.router.routes)
 router.routes.extend(unbuilt.ROUTES)
 

@@ -9,14 +9,6 @@ _ROUTES = (
     "GET /sessions/{id}/state",
     "PATCH /sessions/{id}/state",
     "POST /status:query",
-    "GET /webhooks",
-    "POST /webhooks",
-    "GET /webhooks/{id}",
-    "PATCH /webhooks/{id}",
-    "DELETE /webhooks/{id}",
-    "POST /webhooks/{id}/rotate",
-    "GET /webhooks/{id}/deliveries",
-    "POST /webhooks/{id}/deliveries/{delivery}/redeliver",
     "GET /knowledge-bases",
     "POST /knowledge-bases",
     "GET /knowledge-bases/{id}",
@@ -31,18 +23,7 @@ _ROUTES = (
     "GET /chunks/{id}/answers",
     "GET /sources/{id}/answers",
 )
-_ADMIN_ROUTES = (
-    "GET /ops/overview",
-    "GET /ops/pools",
-    "PATCH /ops/pools/{pool}",
-    "POST /ops/pools/{pool}/pause",
-    "POST /ops/pools/{pool}/resume",
-    "GET /ops/workers",
-    "POST /ops/runs:retry",
-    "POST /ops/runs:cancel",
-    "GET /ops/audit",
-    "GET /ops/doctor",
-)
+_ADMIN_ROUTES = ("GET /ops/audit",)
 
 
 async def refuse(call: Call) -> None:

@@ -3,7 +3,14 @@
 from typing import Annotated, TypeAlias, cast
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from starlette.responses import Response
 
 from shared.clock import Instant, iso
@@ -16,6 +23,11 @@ MAX_INPUTS_BYTES = 64 * 1024
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Sentence = Annotated[str, StringConstraints(max_length=1000)]
+WebUrl = Annotated[
+    str,
+    StringConstraints(max_length=2048, pattern=r"^https?://"),
+    Field(description="https or http, of a host on the public internet unless set up otherwise."),
+]
 CorrelationId = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]*$")
 ]

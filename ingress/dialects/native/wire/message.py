@@ -12,6 +12,7 @@ from ingress.dialects.native.wire.fields import (
     Inputs,
     Metadata,
     Timestamp,
+    WebUrl,
     json_object,
     refuse_unbuilt,
 )
@@ -23,7 +24,7 @@ from shared.domain.principal import Principal
 from shared.domain.run import OnBusy
 from shared.ids import SessionId
 
-_UNBUILT = frozenset({"knowledge_bases", "callback_url"})
+_UNBUILT = frozenset({"knowledge_bases"})
 Effort = Literal["minimal", "low", "medium", "high"]
 
 
@@ -78,7 +79,9 @@ class NewMessage(Body):
     ] = None
     reasoning: Reasoning | None = None
     knowledge_bases: list[KnowledgeBase] = Field(default_factory=list, max_length=20)
-    callback_url: Annotated[str, Field(max_length=2048)] | None = None
+    callback_url: Annotated[
+        WebUrl | None, Field(description="Where to post what becomes of the run, like a webhook.")
+    ] = None
 
     def to_domain(
         self, principal: Principal, session_id: SessionId, correlation_id: str, max_chars: int

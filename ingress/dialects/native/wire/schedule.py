@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ingress.deps import id_schema, reader
 from ingress.dialects.native.wire.content import ContentField
-from ingress.dialects.native.wire.fields import Body, Inputs, Metadata, Timestamp
+from ingress.dialects.native.wire.fields import Body, Inputs, Metadata, Timestamp, WebUrl
 from ingress.dialects.native.wire.message import KnowledgeBase, NewMessage, Reasoning
 from ingress.dialects.native.wire.paging import NewestFirst
 from shared import ids
@@ -41,7 +41,7 @@ class ScheduledMessage(BaseModel):
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     reasoning: Reasoning | None = None
     knowledge_bases: list[KnowledgeBase] = Field(default_factory=list, max_length=20)
-    callback_url: Annotated[str, Field(max_length=2048)] | None = None
+    callback_url: WebUrl | None = None
 
     def to_domain(
         self, principal: Principal, session_id: SessionId, correlation_id: str, max_chars: int
