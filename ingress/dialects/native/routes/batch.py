@@ -1,5 +1,6 @@
 """Many messages in one request."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeAlias, TypeVar
 
@@ -79,7 +80,16 @@ async def _posts(call: Call, read: Sequence[Read]) -> list[Post | InturnError]:
             posts.append(_post(call, index, _good(each), _good(openings.get(index))))
         except InturnError as error:
             posts.append(error)
-    return posts
+    return await asyncio.gather(*(_checked(call, *each) for each in enumerate(posts)))
+
+
+async def _checked(call: Call, index: int, post: Post | InturnError) -> Post | InturnError:
+    if isinstance(post, Post):
+        try:
+            await call.platform.targets.check_callback(post.new)
+        except InturnError as error:
+            return at(index, error)
+    return post
 
 
 async def _openings(call: Call, read: Sequence[Read]) -> dict[int, Opening | InturnError]:

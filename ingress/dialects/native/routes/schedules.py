@@ -40,6 +40,8 @@ async def create_schedule(call: Call, body: NewSchedule) -> Response:
     correlation_id = call.correlate(body.correlation_id)
     max_chars = call.platform.settings.max_content_chars
     new = body.to_domain(call.principal, correlation_id, max_chars)
+    callback = ("body", "message", "callback_url")
+    await call.platform.targets.check_callback(new.message, callback)
     made = await call.platform.schedules.create_once(call.principal, new, once(call, _made))
     return respond(made, _made)
 
