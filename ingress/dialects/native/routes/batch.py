@@ -80,16 +80,23 @@ async def _posts(call: Call, read: Sequence[Read]) -> list[Post | InturnError]:
             posts.append(_post(call, index, _good(each), _good(openings.get(index))))
         except InturnError as error:
             posts.append(error)
-    return await asyncio.gather(*(_checked(call, *each) for each in enumerate(posts)))
+    callbacks = [
+        _check_callback(call, posts, index, each)
+        for index, each in enumerate(posts)
+        if isinstance(each, Post) and each.new.callback_url is not None
+    ]
+    await asyncio.gather(*callbacks)
+    return posts
 
 
-async def _checked(call: Call, index: int, post: Post | InturnError) -> Post | InturnError:
-    if isinstance(post, Post):
-        try:
-            await call.platform.targets.check_callback(post.new)
-        except InturnError as error:
-            return at(index, error)
-    return post
+async def _check_callback(
+    call: Call, posts: list[Post | InturnError], index: int, post: Post
+) -> None:
+    """Replace a post that may not be answered where it wants to be by the reason."""
+    try:
+        await call.platform.targets.check_callback(post.new)
+    except InturnError as error:
+        posts[index] = at(index, error)
 
 
 async def _openings(call: Call, read: Sequence[Read]) -> dict[int, Opening | InturnError]:
