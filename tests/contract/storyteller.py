@@ -1,0 +1,73 @@
+"""Runs that say something, and who reads it."""
+
+from dataclasses import replace
+
+from shared.clock import Instant
+from shared.domain.event import Event, EventType, NewEvent, Position, Said, opening
+from shared.domain.execution import Append, Claim, Settlement
+from shared.domain.outcome import Outcome
+from shared.domain.session import Session
+from shared.ids import RunId, new_id
+from shared.service.events import Feed
+from tests.platforms import House, exit_of
+
+
+def first_words(claim: Claim) -> tuple[NewEvent, ...]:
+    """What every attempt begins with."""
+    return tuple(opening(claim.attempt, claim.fence, claim.claimed_at, first=not claim.event_count))
+
+
+def a_delta(text: str, at: Instant, type_: EventType = EventType.MESSAGE_DELTA) -> NewEvent:
+    return NewEvent(type=type_, data={"message_id": new_id().hex, "index": 0, "text": text}, at=at)
+
+
+def saying(claim: Claim, *texts: str, start: int | None = None) -> Append:
+    """An append of deltas, with what an attempt begins with if it is the first."""
+    begins = start is None
+    deltas = tuple(a_delta(text, claim.claimed_at) for text in texts)
+    return Append(
+        run_id=claim.run_id,
+        session_id=claim.session_id,
+        fence=claim.fence,
+        said=Said(
+            start=claim.event_count if start is None else start,
+            events=(first_words(claim) if begins else ()) + deltas,
+        ),
+    )
+
+
+def ending(claim: Claim, outcome: Outcome, *texts: str, start: int | None = None) -> Settlement:
+    """A settle that carries an attempt's last words."""
+    return replace(exit_of(claim, outcome), said=saying(claim, *texts, start=start).said)
+
+
+async def feed_of(house: House, run: RunId, after: str | None = None) -> Feed:
+    position = None if after is None else Position.parse(after)
+    return await house.platform.events.of_run(house.me, run, position)
+
+
+async def all_of(feed: Feed, limit: int = 200) -> list[Event]:
+    """Read page by page until there is nothing more."""
+    read: list[Event] = []
+    while page := await feed.read(limit):
+        read += page
+    return read
+
+
+async def told(house: House, run: RunId, after: str | None = None) -> list[Event]:
+    return await all_of(await feed_of(house, run, after))
+
+
+async def story_of(
+    house: House, session: Session, after: Position | None = None, limit: int = 200
+) -> list[Event]:
+    """All that a session's runs have said after that."""
+    return await all_of(await house.platform.events.of_session(house.me, session.id, after), limit)
+
+
+def types(events: list[Event]) -> list[str]:
+    return [event.type.value for event in events]
+
+
+def texts(events: list[Event]) -> list[object]:
+    return [event.data["text"] for event in events if "text" in event.data]
