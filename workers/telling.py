@@ -40,7 +40,8 @@ class Telling:
         self._execution = execution
         self._began = began
         self._told = claim.event_count  # that the store is known to have
-        self._batch = opening(
+        self._batch: list[NewEvent] = []
+        self._opening = opening(
             claim.attempt, claim.fence, claim.claimed_at, first=not claim.event_count
         )
         self._index = 0
@@ -56,7 +57,7 @@ class Telling:
         while True:
             await asyncio.sleep(_until_next(asyncio.get_running_loop().time()))
             try:
-                while not self._mute and (self._batch or self._progress.waiting):
+                while self._has_more and not self._mute:
                     if not await self._tell():
                         stale()
                         self._mute = True
@@ -84,6 +85,10 @@ class Telling:
         left = self._batch + self._events(_EVERYTHING, _EVERYTHING)
         return Said(start=self._told, events=tuple(left))
 
+    @property
+    def _has_more(self) -> bool:
+        return bool(self._batch or self._opening or self._progress.waiting)
+
     async def _tell(self) -> bool:
         # A batch stays as it is until it is answered: told again, its numbers are the same.
         self._batch = self._batch or self._events(_MOST_EVENTS, _MOST_CHARS)
@@ -101,7 +106,8 @@ class Telling:
         return accepted
 
     def _events(self, most: int, most_chars: int) -> list[NewEvent]:
-        return [self._event(each) for each in self._progress.take(most, most_chars)]
+        first, self._opening = self._opening, []
+        return first + [self._event(each) for each in self._progress.take(most, most_chars)]
 
     def _event(self, said: Utterance) -> NewEvent:
         return NewEvent(
