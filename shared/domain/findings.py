@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared import ids
 from shared.clock import SECOND, Instant
+
+_NOUNS = {"runs": "run", "sessions": "sess", "messages": "msg"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +17,11 @@ class Finding:
     table: str
     id: UUID
     problem: str
+
+    @property
+    def spelled(self) -> str:
+        """Its id as everybody prints it."""
+        return ids.spell(_NOUNS.get(self.table, self.table), self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

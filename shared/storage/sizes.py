@@ -9,6 +9,7 @@ from shared.storage.store import Store
 from shared.storage.types import Members
 
 _COUNTED = 10_000  # rows of a table; beyond it, what the database can tell without counting
+_MOST_COUNTED = 1_000_000  # where there is nothing to guess by
 _WEIGHED_BYTES = 1 << 30  # of a SQLite file whose pages are looked at one by one
 
 _POSTGRES = sa.text(
@@ -34,11 +35,15 @@ async def sizes(store: Store, reading: AsyncConnection) -> list[Size]:
 async def _size(
     reading: AsyncConnection, table: sa.Table, guessed: int, weight: int | None
 ) -> Size:
-    some = sa.select(sa.literal_column("1")).select_from(table).limit(_COUNTED + 1).subquery()
-    counted = (await reading.execute(sa.select(sa.func.count()).select_from(some))).scalar_one()
+    counted = await _count(reading, table, _COUNTED + 1)
     exact = counted <= _COUNTED
     rows = counted if exact else max(guessed, counted)
     return Size(table=table.name, rows=rows, exact=exact, bytes=weight)
+
+
+async def _count(reading: AsyncConnection, table: sa.Table, most: int) -> int:
+    some = sa.select(sa.literal_column("1")).select_from(table).limit(most).subquery()
+    return int((await reading.execute(sa.select(sa.func.count()).select_from(some))).scalar_one())
 
 
 async def _postgres(reading: AsyncConnection) -> dict[str, tuple[int, int]]:
@@ -47,15 +52,20 @@ async def _postgres(reading: AsyncConnection) -> dict[str, tuple[int, int]]:
 
 
 async def _sqlite(reading: AsyncConnection) -> dict[str, tuple[int, int | None]]:
-    """Guess by the span of row ids, which counts removed rows in between, too."""
     weights: dict[str, int] = {}
     if (await reading.execute(_FILE_BYTES)).scalar_one() <= _WEIGHED_BYTES:
         weights = dict((await reading.execute(_PAGES)).all())
-    spans = {}
-    for table in metadata.sorted_tables:
-        # Each by itself: asked for both at once, SQLite reads the whole table.
-        newest = sa.select(sa.func.max(_ROW_ID)).select_from(table).scalar_subquery()
-        oldest = sa.select(sa.func.min(_ROW_ID)).select_from(table).scalar_subquery()
-        span = (await reading.execute(sa.select(newest - oldest + 1))).scalar_one()
-        spans[table.name] = (span or 0, weights.get(table.name))
-    return spans
+    return {
+        table.name: (await _span(reading, table), weights.get(table.name))
+        for table in metadata.sorted_tables
+    }
+
+
+async def _span(reading: AsyncConnection, table: sa.Table) -> int:
+    """Guess by the span of row ids, which counts removed rows in between, too."""
+    if not table.dialect_options["sqlite"]["with_rowid"]:
+        return await _count(reading, table, _MOST_COUNTED)
+    # Each by itself: asked for both at once, SQLite reads the whole table.
+    newest = sa.select(sa.func.max(_ROW_ID)).select_from(table).scalar_subquery()
+    oldest = sa.select(sa.func.min(_ROW_ID)).select_from(table).scalar_subquery()
+    return (await reading.execute(sa.select(newest - oldest + 1))).scalar_one() or 0
