@@ -1,6 +1,8 @@
 """The log of deliveries: read, asked for again, and removed when it is old."""
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,6 +38,9 @@ _OLD = (
     .with_for_update(skip_locked=True)
 )
 _REMOVE = deliveries.delete().where(any_of(deliveries.c.id, "ids"))
+_of_runs = any_of(deliveries.c.run_id, "runs")
+_REMOVE_SENT = deliveries.delete().where(_of_runs, deliveries.c.next_at.is_(None))
+_SAY_LESS = deliveries.update().where(_of_runs).values(body=None)
 
 
 async def page(
@@ -86,6 +91,12 @@ async def prune(transaction: Transaction, before: Instant, limit: int) -> int:
     if ids:
         await transaction.execute(_REMOVE, {"ids": ids})
     return len(ids)
+
+
+async def forget_runs(transaction: Transaction, run_ids: Collection[UUID]) -> None:
+    """Remove what was sent of these runs; what is still to be sent will say less."""
+    for statement in (_REMOVE_SENT, _SAY_LESS):
+        await transaction.execute(statement, {"runs": run_ids})
 
 
 def _of(principal: Principal, webhook_id: WebhookId | None) -> list[sa.ColumnElement[bool]]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.ids import PrincipalId
-from shared.storage import schedules
+from shared.storage import deliveries, schedules
 from shared.storage.schema import (
     attempts,
     messages,
@@ -57,6 +57,7 @@ async def _remove_runs(transaction: Transaction, session_ids: Sequence[UUID]) ->
         for table in (run_inputs, run_details, run_events, attempts):
             rows = table.delete().where(any_of(table.c.run_id, "ids"))
             await transaction.execute(rows, {"ids": ids})
+        await deliveries.forget_runs(transaction, ids)
         await transaction.execute(runs.delete().where(any_of(runs.c.id, "ids")), {"ids": ids})
     return len(ids) == _REMOVED_AT_ONCE
 
