@@ -11,6 +11,7 @@ class Performer:
     """Claims and settles by run id, as clients spell it."""
 
     def __init__(self, platform: Platform) -> None:
+        self.platform = platform
         self.execution = platform.execution
         self.worker_id = WorkerId(new_id())
         self.claims: dict[str, Claim] = {}

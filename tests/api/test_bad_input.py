@@ -22,7 +22,7 @@ BAD_UTF8, NUL = "%ED%A0%80", "%00"  # the first is how a lone surrogate would be
 BATCHES = {"/v1/messages:batch"}
 
 # Read leniently, as their RFCs ask for.
-LENIENT = {"Prefer", "If-None-Match"}
+LENIENT = {"Prefer", "If-None-Match", "If-Match"}
 
 
 class Walk:
@@ -198,12 +198,17 @@ async def ids(admin: Caller) -> dict[str, str]:
     key = await admin.ok("POST", "/v1/keys", {"name": "spare", "scope": "service"})
     repeated = {"session_id": session["id"], "message": {"content": "hi"}, "cron": "0 0 1 1 *"}
     schedule = await admin.ok("POST", "/v1/schedules", repeated)
+    hook = {"url": "https://8.8.8.8", "events": ["run.failed"]}
+    webhook = await admin.ok("POST", "/v1/webhooks", hook)
     return {
         "session_id": session["id"],
         "run_id": posted["run"]["id"],
         "key_id": key["id"],
         "schedule_id": schedule["id"],
+        "webhook_id": webhook["id"],
+        "delivery_id": f"delivery_{'0' * 32}",
         "agent": "echo",
+        "pool": "default",
     }
 
 
