@@ -7,7 +7,7 @@ import pytest
 
 from shared.bootstrap import Platform
 from shared.settings import Settings
-from tests.api.caller import Caller, outcome
+from tests.api.caller import Caller, document, outcome
 
 SESSION = {"agent": "echo"}
 HI = {"content": "hi"}
@@ -107,6 +107,27 @@ async def test_a_key_s_own_rate_wins(admin: Caller, tenant: str) -> None:
         response = await own.call("POST", url, HI)
     assert outcome(response) == "429 rate_limited"
     assert "This key may post 1 message an hour, 2 at once" in response.json()["detail"]
+
+
+async def test_of_a_batch_each_message_counts_and_the_last_says_what_is_left(ada: Caller) -> None:
+    one, two = [(await ada.ok("POST", "/v1/sessions", SESSION))["id"] for _ in range(2)]
+    items = [HI | {"session_id": each} for each in (one, two, one, two, one)]
+    response = await ada.call("POST", "/v1/messages:batch", items)
+    results = response.json()["results"]
+    assert [each["status"] for each in results] == [202, 202, 202, 202, 429]
+    assert results[4]["error"]["code"] == "rate_limited"
+    assert limits(response) == {"key": 5, "user": 0}
+    alone = [{"session_id": one, "content": ""}, HI | {"session": SESSION}]
+    response = await ada.call("POST", "/v1/messages:batch", alone)
+    assert [each["status"] for each in response.json()["results"]] == [422, 429]
+
+
+async def test_the_document_names_the_headers() -> None:
+    paths = document()["paths"]
+    for path in ("/v1/messages:batch", "/v1/sessions/{session_id}/messages"):
+        for status, answered in paths[path]["post"]["responses"].items():
+            named = {"RateLimit", "RateLimit-Policy"} <= answered.get("headers", {}).keys()
+            assert named is (status in {"200", "202", "429"}), (path, status)
 
 
 async def test_nothing_else_is_under_a_rate(ada: Caller) -> None:

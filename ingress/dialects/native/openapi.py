@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from ingress.dialects.native.describe import problem
+from ingress.dialects.native.describe import RATES, problem
 from ingress.dialects.native.wire.batch import BatchedMessage
 from ingress.dialects.native.wire.event import EVENT_ID
 from ingress.dialects.native.wire.problem import Problem
@@ -73,12 +73,22 @@ _REPLAYED: JsonObject = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
-_PARAMETERS = (_CORRELATION, _PREFER, _IF_NONE_MATCH, _LAST_EVENT_ID, _IDEMPOTENCY_KEY)
+_IF_MATCH: JsonObject = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The `ETag` of what was read; 412 once it has changed.",
+    "schema": {"type": "string"},
+    "example": '"state-7"',
+}
+_PARAMETERS = (_CORRELATION, _PREFER, _IF_NONE_MATCH, _IF_MATCH, _LAST_EVENT_ID, _IDEMPOTENCY_KEY)
 _CREATED = {"201", "202"}
-_CREATES = {"/v1/messages:batch": {"200"}}
+_CREATES = {"/v1/messages:batch": {"200"}, "/v1/keys/{key_id}/rotate": {"200"}}
+_RATED = {"/v1/messages:batch", "/v1/sessions/{session_id}/messages"}
 _HEADERS = {
     "/v1/sessions/{session_id}/messages": {"post": "Prefer"},
     "/v1/sessions/{session_id}/status": {"get": "If-None-Match"},
+    "/v1/sessions/{session_id}/state": {"patch": "If-Match"},
     "/v1/sessions/{session_id}/events": {"get": "Last-Event-ID"},
     "/v1/runs/{run_id}/events": {"get": "Last-Event-ID"},
 }
@@ -103,6 +113,8 @@ def document(router: APIRouter, settings: Settings) -> Document:
             _complete(operation)
         if "post" in operations:
             _name_idempotency(operations["post"], _CREATES.get(path, _CREATED))
+        if path in _RATED:
+            _name_rates(operations["post"])
         for method, name in _HEADERS.get(path, {}).items():
             operations[method]["parameters"].append(_reference(name))
     return made
@@ -137,6 +149,11 @@ def _name_idempotency(operation: Document, statuses: set[str]) -> None:
         operation["parameters"].append(_reference(HEADER))
     for status in created:
         operation["responses"][status].setdefault("headers", {}).update(_REPLAYED)
+
+
+def _name_rates(operation: Document) -> None:
+    for status in {"200", "202", "429"} & operation["responses"].keys():
+        operation["responses"][status].setdefault("headers", {}).update(RATES)
 
 
 def _reference(name: str) -> Document:
