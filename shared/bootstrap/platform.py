@@ -26,6 +26,7 @@ from shared.service.bulk import Bulk
 from shared.service.delivering import Delivering
 from shared.service.events import Events
 from shared.service.execution import Execution
+from shared.service.forces import Forces
 from shared.service.intake import Intake
 from shared.service.keys import Keys
 from shared.service.messages import Messages
@@ -35,6 +36,7 @@ from shared.service.recurrence import Recurrence
 from shared.service.runs import Runs
 from shared.service.schedules import Schedules
 from shared.service.sessions import Sessions
+from shared.service.standings import Standings
 from shared.service.targets import Targets
 from shared.service.upkeep import Upkeep
 from shared.service.webhooks import Webhooks
@@ -58,6 +60,8 @@ class Platform:
     relay: Relay
     broker: Broker
     sessions: Sessions
+    standings: Standings
+    forces: Forces
     messages: Messages
     intake: Intake
     runs: Runs
@@ -169,6 +173,8 @@ def _compose(
         relay=relay,
         broker=broker,
         sessions=Sessions(store, signals, agents),
+        standings=Standings(store, signals),
+        forces=Forces(store),
         messages=Messages(store),
         intake=intake,
         runs=Runs(store, signals, relay, agents, bounds),
@@ -203,7 +209,12 @@ def _background(platform: Platform, store: Store) -> list[Coroutine[None, None, 
             return await positions(reading, ids)
 
     poller = VersionPoller(platform.signals, positions_of)
-    refresh = _every(platform.settings.sweep_seconds, platform.intake.refresh_totals)
+
+    async def refresh_hints() -> None:
+        await platform.intake.refresh_totals()
+        await platform.forces.refresh()
+
+    refresh = _every(platform.settings.sweep_seconds, refresh_hints)
     return [platform.relay.run(), poller.run(), refresh]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.domain.run import TERMINAL, Run, RunStatus
-from shared.domain.session import Session, SessionStatus
+from shared.domain.session import SessionStatus, Standing
 
 _LATELY = 20  # runs, after which one more counts a twentieth
 SOONEST, LATEST = 1, 60
@@ -65,7 +65,7 @@ def workforces(hands: Iterable[Hand]) -> dict[str, Workforce]:
     }
 
 
-def session_poll_after(session: Session, force: Workforce) -> int:
+def session_poll_after(session: Standing, force: Workforce) -> int:
     """Say in how many seconds to look at a session again: half a run's time while one is due."""
     match session.status:
         case SessionStatus.RUNNING | SessionStatus.QUEUED:

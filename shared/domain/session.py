@@ -30,25 +30,19 @@ class RunGlance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Every field is a column of one row: reading it never touches history."""
+class Standing:
+    """Where a session stands: what pollers read, and who may. Every field is a column."""
 
     id: SessionId
     tenant: str
     user_id: str | None
-    agent_id: AgentId
-    agent: str
-    origin: str
-    metadata: JsonObject
-    correlation_id: str | None
+    pool: str
     version: int
     message_count: int
     queue_depth: int
     scheduled_depth: int  # of these, not in the line yet
     active_run: RunGlance | None
     last_run: RunGlance | None
-    created_at: Instant
-    updated_at: Instant
     last_activity_at: Instant
     expires_at: Instant | None
     ended_at: Instant | None
@@ -64,3 +58,16 @@ class Session:
             return SessionStatus.QUEUED
         failed = self.last_run and self.last_run.status is RunStatus.FAILED
         return SessionStatus.ERROR if failed else SessionStatus.IDLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session(Standing):
+    """One row: reading it never touches history."""
+
+    agent_id: AgentId
+    agent: str
+    origin: str
+    metadata: JsonObject
+    correlation_id: str | None
+    created_at: Instant
+    updated_at: Instant

@@ -1,9 +1,8 @@
-"""Sessions: create, read, watch, delete."""
+"""Sessions: create, read, delete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.clock import monotonic
 from shared.domain.agent import Agent
 from shared.domain.errors import Forbidden, InturnError, NotFound
 from shared.domain.idempotency import Idempotency
@@ -74,33 +73,6 @@ class Sessions:
             return Listing(data=(), next_cursor=None)
         async with self._store.reading() as reading:
             return await rows.page(reading, principal, filters, page, agent_id)
-
-    async def wait(
-        self, principal: Principal, session_id: SessionId, *, version: int, seconds: float
-    ) -> Session:
-        """Read the session once its version is not `version`, or when the time is up."""
-        return await self.watch(
-            principal, session_id, until=lambda s: s.version != version, seconds=seconds
-        )
-
-    async def watch(
-        self,
-        principal: Principal,
-        session_id: SessionId,
-        *,
-        until: Callable[[Session], bool],
-        seconds: float,
-    ) -> Session:
-        """Subscribe, then read, then wait: what happens in between is not missed."""
-        deadline = monotonic() + seconds
-        with self._signals.subscribe(session_id) as subscription:
-            while True:
-                session = await self.get(principal, session_id)
-                left = 0.0 if self._signals.released else deadline - monotonic()
-                if until(session) or left <= 0:
-                    return session
-                subscription.saw(session.version)
-                await subscription.wait(left)
 
     async def delete(self, principal: Principal, session_id: SessionId) -> None:
         """Make a session invisible everywhere; its rows go in the background."""

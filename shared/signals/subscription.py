@@ -7,6 +7,7 @@ from shared.ids import SessionId
 
 # A session's version, and how many events its live run has: who reads no events ignores these.
 Position = tuple[int, int]
+_GONE = (1 << 62, 0)
 
 
 class Subscription:
@@ -34,11 +35,13 @@ class Subscription:
 
         Tell whether a signal should have done so before.
         """
-        if position is not None and not self.events:
+        if position is None:
+            position = _GONE
+        elif not self.events:
             position = (position[0], 0)
-        if position is not None and self._seen is not None and position <= self._seen:
+        if self._seen is not None and position <= self._seen:
             return False
-        missed = not (position is None or self._seen is None or self._moved.is_set())
+        missed = not (self._seen is None or self._moved.is_set())
         self._seen = position
         self.wake()
         return missed

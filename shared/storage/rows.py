@@ -10,7 +10,7 @@ from shared.domain.message import Message, Role
 from shared.domain.principal import Key, Scope
 from shared.domain.retry import RetryPolicy
 from shared.domain.run import Approval, Attempt, Cancel, Run, RunError, RunStatus
-from shared.domain.session import RunGlance, Session
+from shared.domain.session import RunGlance, Session, Standing
 from shared.domain.waiting import Ahead, Pool, Standstill, explain
 from shared.ids import MessageId
 from shared.storage.types import AnyRow
@@ -27,28 +27,40 @@ def from_error(error: RunError) -> JsonObject:
 
 
 def to_session(row: AnyRow) -> Session:
-    """Read `sessions` joined with its agent's name as `agent`."""
+    """Read `sessions` joined with its agent's name as `agent`, and its pool."""
     return Session(
-        id=row.id,
-        tenant=row.tenant,
-        user_id=row.user_id,
+        **_standing(row),
         agent_id=row.agent_id,
         agent=row.agent,
         origin=row.origin,
         metadata=row.metadata,
         correlation_id=row.correlation_id,
-        version=row.version,
-        message_count=row.message_count,
-        queue_depth=row.queue_depth,
-        scheduled_depth=row.scheduled_depth,
-        active_run=_glance(row.active_run_id, row.active_run_status, None),
-        last_run=_glance(row.last_run_id, row.last_run_status, row.last_run_error),
         created_at=row.created_at,
         updated_at=row.updated_at,
-        last_activity_at=row.last_activity_at,
-        expires_at=row.expires_at,
-        ended_at=row.ended_at,
     )
+
+
+def to_standing(row: AnyRow) -> Standing:
+    """Read the part of `sessions` that pollers see, joined with the agent's pool."""
+    return Standing(**_standing(row))
+
+
+def _standing(row: AnyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "tenant": row.tenant,
+        "user_id": row.user_id,
+        "pool": row.pool,
+        "version": row.version,
+        "message_count": row.message_count,
+        "queue_depth": row.queue_depth,
+        "scheduled_depth": row.scheduled_depth,
+        "active_run": _glance(row.active_run_id, row.active_run_status, None),
+        "last_run": _glance(row.last_run_id, row.last_run_status, row.last_run_error),
+        "last_activity_at": row.last_activity_at,
+        "expires_at": row.expires_at,
+        "ended_at": row.ended_at,
+    }
 
 
 def _glance(run_id: Any, status: str | None, error: JsonObject | None) -> RunGlance | None:  # noqa: ANN401

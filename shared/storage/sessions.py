@@ -19,7 +19,7 @@ from shared.storage.schema import agents, runs, sessions
 from shared.storage.types import any_of
 
 SELECT = (
-    sa.select(sessions, agents.c.name.label("agent"))
+    sa.select(sessions, agents.c.name.label("agent"), agents.c.pool)
     .join_from(sessions, agents, agents.c.id == sessions.c.agent_id)
     .where(sessions.c.deleted_at.is_(None))
 )

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ingress.dialects.native.prefer import none_match
+from ingress.dialects.native.prefer import etag, none_match
 from shared.bootstrap import Platform
 from tests.api.caller import Caller
 from tests.api.performer import Performer
@@ -42,7 +42,7 @@ async def test_the_etag_is_the_version(service: Caller, session: str) -> None:
     ],
 )
 def test_if_none_match(header: str | None, unseen: bool) -> None:
-    assert none_match(header, 7) is unseen
+    assert none_match(header, etag(7)) is unseen
 
 
 async def test_a_long_poll_ends_when_the_session_moves(

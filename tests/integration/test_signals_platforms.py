@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared import bootstrap
 from shared.bootstrap import Platform, migrate_database, open_platform
+from shared.bootstrap import platform as composition
 from shared.dispatch.topology import declarations, queue_name
 from shared.domain.principal import Principal, Scope
 from shared.domain.requests import NewMessage, NewSession
@@ -114,7 +114,7 @@ async def test_waiting_ends_where_signals_look_up_and_are_not(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = f"{settings.namespace}.elsewhere"
-    monkeypatch.setattr(bootstrap, "_wire", lambda s: RabbitWire(s.broker_url, elsewhere))
+    monkeypatch.setattr(composition, "_wire", lambda s: RabbitWire(s.broker_url, elsewhere))
     async with open_platform(settings) as ingress:
         monkeypatch.undo()
         monkeypatch.setattr(VersionPoller, "interval", 0.1)
@@ -125,7 +125,7 @@ async def test_waiting_ends_where_signals_look_up_and_are_not(
             assert run.status is RunStatus.SUCCEEDED
             session = await ingress.sessions.get(CALLER, session_id)
             await play(ingress, session_id, ["emit", "hello"])
-            moved = await ingress.sessions.wait(
+            moved = await ingress.standings.wait(
                 CALLER, session_id, version=session.version, seconds=SECONDS
             )
             assert moved.version > session.version

@@ -78,9 +78,9 @@ async def test_what_fails_once_succeeds_at_the_second_attempt(shop: Shop) -> Non
 async def test_a_cancelled_run_keeps_what_it_said(shop: Shop) -> None:
     run_id = await shop.play(["emit", "so far"], ["sleep", 60])
     session_id = (await shop.platform.runs.get(CALLER, run_id)).session_id
-    session = await shop.platform.sessions.get(CALLER, session_id)
+    session = await shop.platform.standings.get(CALLER, session_id)
     while not session.active_run:
-        session = await shop.platform.sessions.wait(
+        session = await shop.platform.standings.wait(
             CALLER, session_id, version=session.version, seconds=SECONDS
         )
     await shop.platform.runs.cancel(CALLER, run_id, reason="enough")

@@ -16,6 +16,7 @@ from ingress.dialects.native.routes import (
     runs,
     schedules,
     sessions,
+    status,
     unbuilt,
     webhooks,
 )
@@ -23,7 +24,19 @@ from ingress.dialects.native.wire.problem import render_error
 
 router = APIRouter(redirect_slashes=False)
 # One flat list, busiest first: FastAPI matches an included router twice.
-for noun in (messages, batch, sessions, runs, events, agents, keys, schedules, ops, webhooks):
+for noun in (
+    messages,
+    batch,
+    status,
+    sessions,
+    runs,
+    events,
+    agents,
+    keys,
+    schedules,
+    ops,
+    webhooks,
+):
     router.routes.extend(noun.router.routes)
 router.routes.extend(unbuilt.ROUTES)
 

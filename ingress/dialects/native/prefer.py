@@ -17,15 +17,15 @@ def seconds_to_wait(prefer: Sequence[str]) -> int:
     return 0
 
 
-def etag(version: int) -> str:
-    """Name one version of a status body."""
+def etag(version: int | str) -> str:
+    """Name one version of a body."""
     return f'"native-{version}"'
 
 
-def none_match(header: str | None, version: int) -> bool:
-    """Tell whether the caller has yet to see this version (RFC 9110, 13.1.2)."""
+def none_match(header: str | None, tag: str) -> bool:
+    """Tell whether the caller has yet to see what this tag names (RFC 9110, 13.1.2)."""
     if header is None:
         return True
     if header.strip() == "*":
         return False
-    return etag(version) not in _ETAG.findall(header)
+    return tag not in _ETAG.findall(header)

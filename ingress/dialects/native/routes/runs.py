@@ -6,6 +6,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried, RunPath, SessionPath, Wait
 from ingress.dialects.native.describe import problems
+from ingress.dialects.native.polling import POLLED, after_run
 from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.receipt import run_location
@@ -16,6 +17,7 @@ from ingress.dialects.native.wire.run_view import (
     from_retrieved,
     from_whole_run,
 )
+from ingress.held import held
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
 from shared.domain.idempotency import Answer
@@ -25,17 +27,22 @@ from shared.domain.run import Run as DomainRun
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["runs"])
 
 
-@router.get("/runs/{run_id}", summary="Read a run", response_model=Run, responses=problems(404))
+@router.get(
+    "/runs/{run_id}",
+    summary="Read a run",
+    response_model=Run,
+    responses=POLLED | problems(404),
+)
 async def get_run(call: Call, run_id: RunPath, wait: Wait = None) -> Response:
     """Read a run with its attempts, and why it waits.
 
     With `wait`, the answer is held until the run has ended or waits for a human.
     """
     if wait:
-        run = await call.platform.runs.wait(call.principal, run_id, seconds=wait)
+        run = await held(call, call.platform.runs.wait(call.principal, run_id, seconds=wait))
     else:
         run = await call.platform.runs.get(call.principal, run_id)
-    return answer(from_whole_run(run))
+    return answer(from_whole_run(run), headers=after_run(call, run))
 
 
 @router.get("/runs", summary="List runs", response_model=ListOf[Run])

@@ -1,17 +1,16 @@
-"""Sessions: open, read, watch, delete."""
+"""Sessions: open, read, delete."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from ingress.call import Call
-from ingress.deps import Queried, SessionPath, Wait
-from ingress.dialects.native.describe import also, problems
-from ingress.dialects.native.prefer import etag, none_match
+from ingress.deps import Queried, SessionPath
+from ingress.dialects.native.describe import problems
 from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.receipt import session_location
 from ingress.dialects.native.wire.session_request import NewSession, SessionsQuery
-from ingress.dialects.native.wire.session_view import Session, Status, from_status
+from ingress.dialects.native.wire.session_view import Session
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
 from shared.domain.idempotency import Answer
@@ -19,30 +18,6 @@ from shared.domain.printed import from_session
 from shared.domain.session import Session as DomainSession
 
 router = APIRouter(prefix="/v1/sessions", route_class=StrictRoute, tags=["sessions"])
-
-
-@router.get(
-    "/{session_id}/status",
-    summary="Poll a session",
-    response_model=Status,
-    responses=also(304, None, "Still the version of `If-None-Match`.") | problems(404),
-)
-async def get_status(call: Call, session_id: SessionPath, wait: Wait = None) -> Response:
-    """Read where a session stands, without touching its history.
-
-    Send the last `ETag` as `If-None-Match`; with `wait`, the answer is held until the version
-    differs from that one (without it: from the version found now) or the seconds have passed.
-    """
-    sessions, known = call.platform.sessions, call.headers.get("if-none-match")
-    session = await sessions.get(call.principal, session_id)
-    if wait and (known is None or not none_match(known, session.version)):
-        session = await sessions.wait(
-            call.principal, session_id, version=session.version, seconds=wait
-        )
-    headers = {"ETag": etag(session.version)}
-    if none_match(known, session.version):
-        return answer(from_status(session), headers=headers)
-    return Response(status_code=304, headers=headers)
 
 
 @router.post(

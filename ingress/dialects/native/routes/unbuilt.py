@@ -8,7 +8,6 @@ from shared.domain.principal import Scope
 _ROUTES = (
     "GET /sessions/{id}/state",
     "PATCH /sessions/{id}/state",
-    "POST /status:query",
     "GET /knowledge-bases",
     "POST /knowledge-bases",
     "GET /knowledge-bases/{id}",
