@@ -14,7 +14,7 @@ from shared.bootstrap import (
     open_platform,
 )
 from shared.domain.errors import InturnError, Unavailable
-from shared.domain.findings import Finding
+from shared.domain.findings import Examination, Finding
 from shared.service.keys import Keys
 from shared.settings import Settings
 
@@ -57,6 +57,13 @@ async def examined(settings: Settings) -> list[Finding]:
     with _sentences(settings):
         async with open_for_reading(settings) as operations:
             return await operations.doctor()
+
+
+async def measured(settings: Settings) -> Examination:
+    """Ask the doctor, and how much there is."""
+    with _sentences(settings):
+        async with open_for_reading(settings) as operations:
+            return await operations.examine()
 
 
 @contextmanager

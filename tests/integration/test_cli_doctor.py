@@ -91,10 +91,13 @@ def postgres(url: str) -> Sql:
     return lambda statement: asyncio.run(execute(statement))
 
 
-def test_a_sound_database_is_healthy(patient: Patient) -> None:
-    found = run("doctor", folder=patient.folder, **patient.settings)
+def test_a_sound_database_is_healthy_and_its_sizes_are_told(patient: Patient) -> None:
+    found = run("doctor", "--sizes", folder=patient.folder, **patient.settings)
     assert (found.returncode, found.stderr) == (0, "")
-    assert "healthy" in found.stdout
+    assert found.stdout.startswith("healthy")
+    table, rows, *_ = next(line for line in found.stdout.splitlines() if "runs " in line).split()
+    assert (table, rows) == ("runs", "2")
+    assert "deltas of settled runs" in found.stdout
 
 
 @pytest.mark.parametrize(
