@@ -41,7 +41,7 @@ class Events:
         async with self._store.reading() as reading:
             part = await feeds.locate(reading, principal, source, position)
         if part is None:
-            raise ValidationFailed.of(("query", "after"), f"no event of {whose} has this id")
+            raise ValidationFailed.of(("after",), f"no event of {whose} has this id")
         return Feed(self._store, self._signals, principal, source, part)
 
 

@@ -1,5 +1,6 @@
 """Events: followed as a stream, or polled; one cursor for both."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
@@ -23,6 +24,8 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["events"])
 
 Answer: TypeAlias = Response | EventStream
 
+_AFTER, _LAST_EVENT_ID = ("query", "after"), ("header", "Last-Event-ID")
+
 _TWO_SHAPES: Responses = {
     200: {
         "description": "A stream, or a page.",
@@ -44,7 +47,8 @@ async def get_run_events(call: Call, run_id: RunPath, query: Queried[EventsQuery
     `Accept` decides; `Last-Event-ID` or `after` resumes, the later of the two if both are sent.
     A stream ends after `run.settled`. A page may be held with `wait` until there is something.
     """
-    feed = await call.platform.events.of_run(call.principal, run_id, _seen(call, query))
+    events, caller = call.platform.events, call.principal
+    feed = await _open(call, query, lambda seen: events.of_run(caller, run_id, seen))
     return await _respond(call, feed, query)
 
 
@@ -58,18 +62,33 @@ async def get_session_events(
     call: Call, session_id: SessionPath, query: Queried[EventsQuery]
 ) -> Answer:
     """Read what a session's runs say, one run after the other, from when they start."""
-    feed = await call.platform.events.of_session(call.principal, session_id, _seen(call, query))
+    events, caller = call.platform.events, call.principal
+    feed = await _open(call, query, lambda seen: events.of_session(caller, session_id, seen))
     return await _respond(call, feed, query)
 
 
-def _seen(call: Call, query: EventsQuery) -> Position | None:
-    """Find what the client has: who reconnects sends its old `after` beside the newer header."""
-    header = call.headers.get("last-event-id") or None
+async def _open(
+    call: Call, query: EventsQuery, of: Callable[[Position | None], Awaitable[Feed]]
+) -> Feed:
+    """Stand behind what the client has, and blame where it says so if there is no such event."""
+    seen, where = _seen(call, query)
     try:
-        seen = [Position.parse(each) for each in (query.after, header) if each is not None]
+        return await of(seen)
+    except ValidationFailed as error:
+        raise ValidationFailed.of(where, error.errors[0].msg) from None
+
+
+def _seen(call: Call, query: EventsQuery) -> tuple[Position | None, tuple[str, str]]:
+    """Read both; who reconnects sends its old `after` beside the newer header."""
+    after = None if query.after is None else Position.parse(query.after)
+    header = call.headers.get("last-event-id")
+    if not header:
+        return after, _AFTER
+    try:
+        last = Position.parse(header)
     except ValueError as error:
-        raise ValidationFailed.of(("header", "Last-Event-ID"), str(error)) from None
-    return max(seen, default=None)
+        raise ValidationFailed.of(_LAST_EVENT_ID, str(error)) from None
+    return (last, _LAST_EVENT_ID) if after is None or last > after else (after, _AFTER)
 
 
 async def _respond(call: Call, feed: Feed, query: EventsQuery) -> Answer:
