@@ -106,10 +106,9 @@ class Starts:
         if until <= now:
             return None
         crowd.add(_waiter(row))
-        line = f"; {before} wait before this one" if before else ""
         return TooEarly(
             until=min(until, after(now, _LONGEST_HOLD_SECONDS)),
-            detail=f"Its agent may start {meter.rate.count} runs a minute{line}.",
+            detail=f"Its agent may start {meter.rate.count} runs a minute.",
         )
 
     def start(self, row: AnyRow, now: Instant) -> None:
