@@ -46,7 +46,7 @@ _HELD = (
         runs.c.ready_at,
         runs.c.announce_hold_until,
     )
-    .where(any_of(runs.c.pool, "pools"), any_of(runs.c.agent_id, "agents"), _is_held)
+    .where(runs.c.pool == sa.bindparam("_pool"), any_of(runs.c.agent_id, "agents"), _is_held)
     .order_by(runs.c.announce_hold_until)
     .limit(_LOOKED_AT)
 )
@@ -92,8 +92,7 @@ class Starts:
             return cls(Meters({}), {}, ())
         of = {row.id: agent_meter(row.agent_id, row.runs_per_minute) for row in rated}
         meters = await Meters.lock(transaction, of.values())
-        asked = {"pools": {row.pool for row in rated}, "agents": {row.agent_id for row in rated}}
-        return cls(meters, of, (await transaction.execute(_HELD, asked)).all())
+        return cls(meters, of, await _held(transaction, rated))
 
     def obstacle(self, row: AnyRow, now: Instant) -> TooEarly | None:
         """Tell why this run may not start now, if so, and let it wait."""
@@ -130,6 +129,15 @@ class Starts:
                 if row.agent_id == agent_id and row.announce_hold_until > lost
             )
         return self._crowds[agent_id]
+
+
+async def _held(transaction: Transaction, rated: Collection[AnyRow]) -> list[AnyRow]:
+    """List who waits for these agents; pool by pool, for so their index has them in order."""
+    held: list[AnyRow] = []
+    agent_ids = {row.agent_id for row in rated}
+    for pool in {row.pool for row in rated}:
+        held += await transaction.execute(_HELD, {"_pool": pool, "agents": agent_ids})
+    return held
 
 
 class Refunds:

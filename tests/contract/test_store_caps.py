@@ -11,6 +11,7 @@ from shared.domain.agent import agent_id_of
 from shared.domain.execution import Claim, Refusal
 from shared.domain.message import Reply
 from shared.domain.outcome import Deferred, GivenBack, Outcome, Paused, Succeeded
+from shared.domain.requests import NewKey
 from shared.domain.run import Approval
 from shared.ids import RunId
 from shared.storage import claims
@@ -35,6 +36,13 @@ async def of_the_principal(house: House) -> None:
     await house.write(principals.insert().values(id=house.me.id, max_running=MOST))
 
 
+async def of_a_key(house: House) -> None:
+    """Its principal's, which is who posts here."""
+    me = house.me
+    new = NewKey(name="k", scope=me.scope, tenant=me.tenant, user_id=me.user_id, max_running=MOST)
+    await house.platform.keys.create(new)
+
+
 async def of_all_three(house: House) -> None:
     for cap in (of_the_agent, of_the_pool, of_the_principal):
         await cap(house)
@@ -44,7 +52,10 @@ async def heads(house: House, count: int) -> list[RunId]:
     return [(await house.post(await house.session())).run.id for _ in range(count)]
 
 
-@pytest.mark.parametrize("cap", [of_the_agent, of_the_pool, of_the_principal, of_all_three])
+CAPS = [of_the_agent, of_the_pool, of_the_principal, of_a_key, of_all_three]
+
+
+@pytest.mark.parametrize("cap", CAPS)
 async def test_a_cap_is_exact_among_claims_of_many_processes(
     house: House, open_it: Open, database: str, cap: Cap
 ) -> None:
@@ -65,7 +76,7 @@ async def test_a_cap_is_exact_among_claims_of_many_processes(
     assert {(row.dispatch, row.wait_cause) for row in held_back} == {("ready", "concurrency_cap")}
 
 
-@pytest.mark.parametrize("cap", [of_the_agent, of_the_pool, of_the_principal])
+@pytest.mark.parametrize("cap", CAPS)
 async def test_who_counts_waits_until_the_other_has_committed(house: House, cap: Cap) -> None:
     if house.store.sqlite:
         return  # it has one writer
