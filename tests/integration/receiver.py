@@ -1,0 +1,84 @@
+"""Somebody who receives webhooks: a real HTTP server on loopback, in the test's own hands."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+from standardwebhooks import Webhook
+
+from tests.services import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Post:
+    """What came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    def verified(self, secret: str) -> dict[str, Any]:
+        """What it says, if it was signed with this secret."""
+        said: dict[str, Any] = Webhook(secret).verify(self.body, self.headers)
+        return said
+
+
+@dataclass
+class Receiver:
+    """Answers what `answer` says, once it is `open`."""
+
+    answer: Callable[[Post], int] = lambda _: 200
+    posts: list[Post] = field(default_factory=list)
+    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    _server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self.open.set()
+        self._server = await asyncio.start_server(self._serve, LOOPBACK)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    def url(self, path: str = "/hook") -> str:
+        assert self._server is not None
+        return f"http://{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}{path}"
+
+    async def until(self, enough: Callable[[], bool], within: float = 10) -> None:
+        """Wait until what has arrived is enough."""
+        async with asyncio.timeout(within), self.arrived:
+            await self.arrived.wait_for(enough)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while post := await _read(reader):
+            async with self.arrived:
+                self.posts.append(post)
+                self.arrived.notify_all()
+            await self.open.wait()
+            status = HTTPStatus(self.answer(post))
+            writer.write(
+                f"HTTP/1.1 {status} {status.phrase}\r\nContent-Length: 2\r\n\r\nok".encode()
+            )
+        writer.close()
+
+
+async def _read(reader: asyncio.StreamReader) -> Post | None:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    request, *lines = head.strip().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    body = await reader.readexactly(int(headers["content-length"]))
+    return Post(request.split()[1], headers, body)
