@@ -86,9 +86,9 @@ class Fleet:
         return ended.stdout
 
     def start(self, *arguments: str, **settings: Any) -> Process:  # noqa: ANN401  # of a process
-        """Start a process; HTTP is always on the same port."""
+        """Start a process; HTTP is always on the same port, unless it is given another PORT."""
         http = arguments[0] in {"serve", "ingress"}
-        port = self._port if http else free_port()
+        port = settings.get("PORT") or (self._port if http else free_port())
         process = Process(
             *arguments,
             folder=self._folder,
