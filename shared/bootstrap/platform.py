@@ -37,6 +37,7 @@ from shared.service.runs import Runs
 from shared.service.schedules import Schedules
 from shared.service.sessions import Sessions
 from shared.service.standings import Standings
+from shared.service.states import States
 from shared.service.targets import Targets
 from shared.service.upkeep import Upkeep
 from shared.service.webhooks import Webhooks
@@ -68,6 +69,7 @@ class Platform:
     events: Events
     agents: Agents
     schedules: Schedules
+    states: States
     keys: Keys
     webhooks: Webhooks
     targets: Targets
@@ -181,6 +183,7 @@ def _compose(
         events=Events(store, signals),
         agents=agents,
         schedules=Schedules(store),
+        states=States(store),
         keys=Keys(store, rates),
         webhooks=Webhooks(store, targets),
         targets=targets,

@@ -9,7 +9,7 @@ from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.message import Message, Role
 from shared.domain.principal import Key
 from shared.domain.run import Approval, Cancel, Run, RunError, Waiting
-from shared.domain.session import Session
+from shared.domain.session import Expiry, Session
 
 
 def from_message(
@@ -82,11 +82,27 @@ def from_session(session: Session) -> JsonObject:
         "message_count": session.message_count,
         "queue_depth": session.queue_depth,
         "context": {"tokens": None, "token_budget": None, "summarized_through": None},
-        "expiry": None,
+        "expiry": _expiry(session.expiry),
         "created_at": instant(session.created_at),
         "last_activity_at": instant(session.last_activity_at),
         "expires_at": instant(session.expires_at),
     }
+
+
+def _expiry(expiry: Expiry | None) -> JsonObject | None:
+    if expiry is None:
+        return None
+    return {
+        "timeout_minutes": _number(expiry.timeout_minutes),
+        "auto_renew": expiry.auto_renew,
+        "max_duration_minutes": _number(expiry.max_duration_minutes),
+        "warning_threshold_minutes": _number(expiry.warning_threshold_minutes),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Print whole minutes as such."""
+    return int(value) if value is not None and value.is_integer() else value
 
 
 def from_error(error: RunError | None) -> JsonObject | None:

@@ -11,20 +11,22 @@ from shared.domain.message import Content, Message, Role
 from shared.domain.principal import Scope
 from shared.domain.rates import Allowance
 from shared.domain.run import OnBusy, Run, RunStatus
-from shared.domain.session import SessionStatus
+from shared.domain.session import Expiry, SessionStatus
 from shared.ids import RunId, SessionId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
-    """`agent` is an id in either spelling, or a name."""
+    """`agent` is an id in either spelling, or a name; only who goes on from a session has none."""
 
-    agent: str
+    agent: str | None = None
     user_id: str | None = None
     metadata: JsonObject = field(default_factory=dict)
     correlation_id: str | None = None
     origin: str = "native"
     initial_messages: tuple[tuple[Role, Content], ...] = ()
+    expiry: Expiry | None = None
+    continue_from: SessionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Opening:
     tenant: str
     agent: Agent
     new: NewSession
+    state: JsonObject | None = None  # of the session that goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

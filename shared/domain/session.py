@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.clock import Instant
+from shared.clock import Instant, after
 from shared.domain.jsontypes import JsonObject
 from shared.domain.run import RunError, RunStatus
 from shared.ids import AgentId, RunId, SessionId
@@ -18,6 +18,23 @@ class SessionStatus(StrEnum):
     WAITING = "waiting"
     ERROR = "error"
     ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """When a session expires by itself: so long after it began, or after its last message."""
+
+    timeout_minutes: float
+    auto_renew: bool = True
+    max_duration_minutes: float | None = None
+    warning_threshold_minutes: float | None = None
+
+    def expires_at(self, created_at: Instant, renewed_at: Instant) -> Instant:
+        """Return when, unless it is renewed again."""
+        timeout = after(renewed_at, self.timeout_minutes * 60)
+        if self.max_duration_minutes is None:
+            return timeout
+        return min(timeout, after(created_at, self.max_duration_minutes * 60))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,5 +86,6 @@ class Session(Standing):
     origin: str
     metadata: JsonObject
     correlation_id: str | None
+    expiry: Expiry | None = None
     created_at: Instant
     updated_at: Instant

@@ -1,18 +1,17 @@
 """Sessions: create, read, delete."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from shared.domain.agent import Agent
-from shared.domain.errors import Forbidden, InturnError, NotFound
+from shared.domain.errors import InturnError, NotFound
 from shared.domain.idempotency import Idempotency
 from shared.domain.paging import Listing, Page
-from shared.domain.principal import Principal, Scope
+from shared.domain.principal import Principal
 from shared.domain.requests import NewSession, Opening, Replayed, SessionFilter
 from shared.domain.session import Session
-from shared.ids import SessionId, new_id
+from shared.ids import SessionId
 from shared.service.agents import Agents
 from shared.service.once import fresh, once
+from shared.service.openings import openings
 from shared.signals import Signals
 from shared.storage import changes
 from shared.storage import sessions as rows
@@ -31,7 +30,8 @@ class Sessions:
     async def create(self, principal: Principal, new: NewSession) -> Session:
         """Start a session with an agent, for the caller or the user it names.
 
-        Raises NotFound("agent"), and Forbidden where a `user` names somebody else.
+        Raises NotFound for the agent or the session it goes on from, ValidationFailed where
+        these do not fit, and Forbidden where a `user` names somebody else.
         """
         return fresh(await self.create_once(principal, new, None))
 
@@ -56,8 +56,7 @@ class Sessions:
         self, principal: Principal, news: Sequence[NewSession]
     ) -> Sequence[Opening | InturnError]:
         """Check what is to be opened, each for itself; nothing is written yet."""
-        agents = {name: await self._agents.find(name) for name in {new.agent for new in news}}
-        return [_opening(principal, new, agents[new.agent]) for new in news]
+        return await openings(self._store, self._agents, principal, news)
 
     async def get(self, principal: Principal, session_id: SessionId) -> Session:
         """Read one session. Raises NotFound("session")."""
@@ -87,21 +86,3 @@ def _found(session: Session | None) -> Session:
     if session is None:
         raise NotFound("session")
     return session
-
-
-def _opening(principal: Principal, new: NewSession, agent: Agent | None) -> Opening | InturnError:
-    if agent is None:
-        return NotFound("agent")
-    try:
-        owned = _owned_by(principal, new)
-    except Forbidden as error:
-        return error
-    return Opening(id=SessionId(new_id()), tenant=principal.tenant, agent=agent, new=owned)
-
-
-def _owned_by(principal: Principal, new: NewSession) -> NewSession:
-    if principal.scope is not Scope.USER:
-        return new
-    if new.user_id not in {None, principal.user_id}:
-        raise Forbidden("A user's key can only create sessions of its own user_id.")
-    return replace(new, user_id=principal.user_id)

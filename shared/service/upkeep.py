@@ -14,7 +14,7 @@ from shared.service.execution import Execution
 from shared.service.recurrence import Recurrence
 from shared.service.retention import Retention
 from shared.signals import Signals
-from shared.storage import announcing, instants, workers
+from shared.storage import announcing, expiry, instants, workers
 from shared.storage.store import Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,7 @@ class Upkeep:
             self._forget_lost,
             self._end_undecided,
             self.due,
+            self._expire_sessions,
             self._retention.sweep,
         )
         for chore in chores:
@@ -101,6 +102,12 @@ class Upkeep:
     async def _forget_lost(self) -> None:
         async with self._store.transaction() as transaction:
             await announcing.forget_lost(self._store, transaction)
+
+    async def _expire_sessions(self) -> None:
+        more = True
+        while more:
+            async with self._store.transaction() as transaction:
+                more = await expiry.expire(self._store, transaction)
 
     async def _end_undecided(self) -> None:
         await self._bring(instants.end_undecided)

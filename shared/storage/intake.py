@@ -15,6 +15,7 @@ from shared.domain.errors import (
 from shared.domain.requests import Accepted, Taken
 from shared.domain.scheduling import due_at
 from shared.storage.busy import Busy
+from shared.storage.expiry import renew
 from shared.storage.intake_rows import NOBODY, Fresh, Intake, Place, insert
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.memory import Memory
@@ -85,6 +86,7 @@ class _Round:
         self._meters = meters
         self._busy = busy
         self._fresh: list[Fresh] = []
+        self._renewing: set[UUID] = set()
 
     async def take(self, intake: Intake) -> Accepted:
         line = self._lines.get(intake.new.session_id)
@@ -103,12 +105,15 @@ class _Round:
             place = append(intake, line, due, self.now)
             self._busy.note(intake, line, place.run)
         self._fresh.append(Fresh(intake=intake, line=line, place=place))
+        if line.auto_renew:
+            self._renewing.add(line.id)
         return receipt(intake, place, cleared, allowances)
 
     async def write(self) -> None:
         """Write what is left, and promote."""
         await self._flush()
         await self._meters.save(self._transaction)
+        await renew(self._transaction, self._renewing, self.now)
         await finish(self._transaction, self._lines.values(), self.now)
 
     async def _flush(self) -> None:

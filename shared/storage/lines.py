@@ -45,6 +45,7 @@ class Line:
     last_run_status: str | None
     last_run_error: JsonObject | None
     last_activity_at: Instant
+    auto_renew: bool | None
     moved: bool = False
 
     @property

@@ -10,7 +10,7 @@ from shared.domain.message import Message, Role
 from shared.domain.principal import Key, Scope
 from shared.domain.retry import RetryPolicy
 from shared.domain.run import Approval, Attempt, Cancel, Run, RunError, RunStatus
-from shared.domain.session import RunGlance, Session, Standing
+from shared.domain.session import Expiry, RunGlance, Session, Standing
 from shared.domain.waiting import Ahead, Pool, Standstill, explain
 from shared.ids import MessageId
 from shared.storage.types import AnyRow
@@ -35,6 +35,7 @@ def to_session(row: AnyRow) -> Session:
         origin=row.origin,
         metadata=row.metadata,
         correlation_id=row.correlation_id,
+        expiry=_expiry(row),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -61,6 +62,17 @@ def _standing(row: AnyRow) -> dict[str, Any]:
         "expires_at": row.expires_at,
         "ended_at": row.ended_at,
     }
+
+
+def _expiry(row: AnyRow) -> Expiry | None:
+    if row.timeout_minutes is None:
+        return None
+    return Expiry(
+        timeout_minutes=row.timeout_minutes,
+        auto_renew=bool(row.auto_renew),
+        max_duration_minutes=row.max_duration_minutes,
+        warning_threshold_minutes=row.warning_threshold_minutes,
+    )
 
 
 def _glance(run_id: Any, status: str | None, error: JsonObject | None) -> RunGlance | None:  # noqa: ANN401

@@ -18,8 +18,10 @@ from shared.storage.rows import to_session
 from shared.storage.schema import agents, runs, sessions
 from shared.storage.types import any_of
 
+# Neither state nor configuration: they may be large.
+_SHOWN = [each for each in sessions.c if each.name not in {"state", "session_data", "config"}]
 SELECT = (
-    sa.select(sessions, agents.c.name.label("agent"), agents.c.pool)
+    sa.select(*_SHOWN, agents.c.name.label("agent"), agents.c.pool)
     .join_from(sessions, agents, agents.c.id == sessions.c.agent_id)
     .where(sessions.c.deleted_at.is_(None))
 )

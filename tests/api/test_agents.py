@@ -126,31 +126,30 @@ async def test_agents_of_the_house_are_left_alone(admin: Caller) -> None:
     assert (await admin.ok("GET", "/v1/agents/echo"))["made_by"] == "file"
 
 
-@pytest.mark.parametrize(
-    ("method", "wrong", "loc"),
-    [
-        ("POST", {"kind": "python"}, "kind"),
-        ("POST", {"kind": "python", "callable": "os:system"}, "callable"),
-        ("POST", {"name": "0190b8a27c1d7e3f8a4b5c6d7e8f9a0b"}, "name"),
-        ("POST", {"name": "agent_0190b8a2-7c1d-7e3f-8a4b-5c6d7e8f9a0b"}, "name"),
-        ("POST", {"pool": "a b"}, "pool"),
-        ("PATCH", {"name": None}, "name"),
-        ("PATCH", {"kind": None}, "kind"),
-        ("PATCH", {"kind": "python"}, "kind"),
-        ("PATCH", {"settings": {"more": "x" * 65_500}}, "settings"),
-    ],
-)
-async def test_what_is_wrong_is_said_by_name(
-    admin: Caller, name: str, method: str, wrong: dict[str, object], loc: str
-) -> None:
-    url = "/v1/agents"
-    body: dict[str, object] = {"name": name, "kind": "echo", "settings": {"some": "x" * 99}}
-    if method == "PATCH":
-        url += f"/{(await admin.ok('POST', url, body))['id']}"
-        body = {}
-    response = await admin.call(method, url, {**body, **wrong})
-    assert outcome(response) == "422 validation_failed"
-    assert loc in [error["loc"][1] for error in response.json()["errors"]]
+WRONGS: list[tuple[str, dict[str, object], str]] = [
+    ("POST", {"kind": "python"}, "kind"),
+    ("POST", {"kind": "python", "callable": "os:system"}, "callable"),
+    ("POST", {"name": "0190b8a27c1d7e3f8a4b5c6d7e8f9a0b"}, "name"),
+    ("POST", {"name": "agent_0190b8a2-7c1d-7e3f-8a4b-5c6d7e8f9a0b"}, "name"),
+    ("POST", {"pool": "a b"}, "pool"),
+    ("PATCH", {"name": None}, "name"),
+    ("PATCH", {"kind": None}, "kind"),
+    ("PATCH", {"kind": "python"}, "kind"),
+    ("PATCH", {"settings": {"more": "x" * 65_500}}, "settings"),
+]
+
+
+async def test_what_is_wrong_is_said_by_name(admin: Caller, name: str) -> None:
+    body: dict[str, object] = {"kind": "echo", "settings": {"some": "x" * 99}}
+    url = f"/v1/agents/{(await admin.ok('POST', '/v1/agents', {'name': name, **body}))['id']}"
+    for method, wrong, loc in WRONGS:
+        if method == "POST":
+            whole = {"name": f"{name} too", **body, **wrong}
+            response = await admin.call("POST", "/v1/agents", whole)
+        else:
+            response = await admin.call("PATCH", url, wrong)
+        assert outcome(response) == "422 validation_failed"
+        assert loc in [error["loc"][1] for error in response.json()["errors"]]
 
 
 async def test_a_deleted_agent_stays_with_the_sessions_that_have_it(

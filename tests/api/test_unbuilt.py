@@ -11,9 +11,6 @@ SESSION = {"agent": "echo"}
 
 FIELDS: list[tuple[str, dict[str, str], str, object, object]] = [
     ("messages", MESSAGE, "knowledge_bases", [{"id": "kb_1", "top_k": 5}], []),
-    ("sessions", SESSION, "expiry", {"timeout_minutes": 5}, None),
-    ("sessions", SESSION, "initial_messages", [{"role": "user", "content": "hi"}], []),
-    ("sessions", SESSION, "continue_from", "sess_" + "0" * 32, None),
 ]
 
 

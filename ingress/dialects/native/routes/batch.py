@@ -102,17 +102,23 @@ async def _check_callback(
 async def _openings(call: Call, read: Sequence[Read]) -> dict[int, Opening | InturnError]:
     """Check the sessions that are to open on the way, by the index of their message."""
     asked: dict[int, NewSession] = {}
+    max_chars = call.platform.settings.max_content_chars
     refused: dict[int, Opening | InturnError] = {}
     for index, each in enumerate(read):
         if isinstance(each, BatchedMessage) and each.session is not None:
             session = each.session
             correlation_id = session.correlation_id or each.correlation_id or call.correlation_id
             try:
-                asked[index] = session.to_domain(correlation_id)
+                asked[index] = session.to_domain(correlation_id, max_chars)
             except InturnError as error:
                 refused[index] = at(index, error, "session")
     made = await call.platform.sessions.openings(call.principal, list(asked.values()))
-    return refused | dict(zip(asked, made, strict=True))
+    for index, opening in zip(asked, made, strict=True):
+        if isinstance(opening, InturnError):
+            refused[index] = at(index, opening, "session")
+        else:
+            refused[index] = opening
+    return refused
 
 
 def _good(each: T | InturnError) -> T:

@@ -29,7 +29,8 @@ router = APIRouter(prefix="/v1/sessions", route_class=StrictRoute, tags=["sessio
 )
 async def create_session(call: Call, body: NewSession) -> Response:
     """Open a conversation with an agent; `Location` is the session."""
-    new = body.to_domain(call.correlate(body.correlation_id))
+    max_chars = call.platform.settings.max_content_chars
+    new = body.to_domain(call.correlate(body.correlation_id), max_chars)
     opened = await call.platform.sessions.create_once(call.principal, new, once(call, _opened))
     return respond(opened, _opened)
 

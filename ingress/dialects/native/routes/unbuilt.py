@@ -6,8 +6,6 @@ from shared.domain.errors import FieldError, NotSupported
 from shared.domain.principal import Scope
 
 _ROUTES = (
-    "GET /sessions/{id}/state",
-    "PATCH /sessions/{id}/state",
     "GET /knowledge-bases",
     "POST /knowledge-bases",
     "GET /knowledge-bases/{id}",

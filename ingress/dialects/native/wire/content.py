@@ -119,11 +119,15 @@ ContentField = Annotated[
 ]
 
 
-def to_content(value: str | list[AnyBlock], max_chars: int) -> Content:
-    """Translate content whose text is not too long."""
+def to_content(
+    value: str | list[AnyBlock],
+    max_chars: int,
+    loc: tuple[str | int, ...] = ("body", "content"),
+) -> Content:
+    """Translate content whose text is not too long; `loc` is where it is."""
     content = cast("Content", value)
     if not isinstance(value, str):
         content = [block.model_dump(exclude_unset=True) for block in value]
     if len(plain_text(content)) > max_chars:
-        raise ValidationFailed.of(("body", "content"), f"more than {max_chars} characters of text")
+        raise ValidationFailed.of(loc, f"more than {max_chars} characters of text")
     return content

@@ -3,7 +3,6 @@
 from pydantic import BaseModel
 
 from ingress.dialects.native.wire.fields import Timestamp
-from ingress.dialects.native.wire.session_request import Expiry
 from shared.domain.session import SessionStatus
 
 
@@ -13,6 +12,15 @@ class ContextSize(BaseModel):
     tokens: int | None
     token_budget: int | None
     summarized_through: str | None
+
+
+class Expiry(BaseModel):
+    """When it expires by itself; `expires_at` is when, as things stand."""
+
+    timeout_minutes: float
+    auto_renew: bool
+    max_duration_minutes: float | None
+    warning_threshold_minutes: float | None
 
 
 class Session(BaseModel):
