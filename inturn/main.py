@@ -11,7 +11,7 @@ from shared.domain.errors import InturnError
 
 PANELS = {
     "Processes": ("serve", "ingress", "worker", "sweeper", "migrate"),
-    "Work": ("send", "watch", "doctor", "keys"),
+    "Work": ("send", "watch", "doctor", "healthy", "keys"),
 }
 
 
