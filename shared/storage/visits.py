@@ -36,6 +36,11 @@ class _OnTheSpot:
     ) -> sa.CursorResult[Any]:
         return self._connection.execute(statement, parameters)
 
+    async def exec_driver_sql(
+        self, statement: str, parameters: tuple[object, ...]
+    ) -> sa.CursorResult[Any]:
+        return self._connection.exec_driver_sql(statement, parameters)
+
 
 async def visit(engine: AsyncEngine, work: Work[T], *, begin: str | None) -> T:
     """Perform `work` on a connection of `engine`, in a transaction that `begin` opens if any."""
