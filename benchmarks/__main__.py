@@ -12,7 +12,10 @@ from rich.progress import Progress
 from benchmarks import accept as accepting
 from benchmarks import batch as batching
 from benchmarks import burst as bursting
+from benchmarks import cancel as cancelling
 from benchmarks import idle as idling
+from benchmarks import paging as pages
+from benchmarks import pollers as polling
 from benchmarks import profiler
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Row, machine, progress, table
@@ -34,6 +37,7 @@ class Load(StrEnum):
     ACCEPT = "accept"
     BATCH = "batch"
     BURST = "burst"
+    POLL = "poll"
 
 
 Where = Annotated[list[On] | None, typer.Option("--on", help="Where; both if left out.")]
@@ -79,10 +83,39 @@ def idle(on: Where = None, samples: Samples = idling.SAMPLES) -> None:
     _report(on, [lambda d, p: idling.measure(d, p, samples=samples)])
 
 
+@app.command()
+def pollers(on: Where = None, seconds: Seconds = polling.SECONDS) -> None:
+    """CPU of the server while 2,000 pollers ask for a status once a second, nothing moving."""
+    _report(on, [lambda d, p: polling.measure(d, p, seconds=seconds)])
+
+
+@app.command()
+def cancel(on: Where = None, samples: Samples = cancelling.SAMPLES) -> None:
+    """Time from asking a sleeping run to stop until `cancelled` is seen."""
+    _report(on, [lambda d, p: cancelling.measure(d, p, samples=samples)])
+
+
+@app.command()
+def paging(on: Where = None, samples: Samples = pages.SAMPLES) -> None:
+    """Page 1,000 of a session of 100,000 messages against page 1, and its status."""
+    _report(on, [lambda d, p: pages.measure(d, p, samples=samples)])
+
+
 @app.command(name="all")
 def all_of_them(on: Where = None) -> None:
-    """All of the above, in one table; about four minutes."""
-    _report(on, [accepting.measure, batching.measure, bursting.measure, idling.measure])
+    """All of the above, in one table; about ten minutes."""
+    _report(
+        on,
+        [
+            accepting.measure,
+            batching.measure,
+            bursting.measure,
+            idling.measure,
+            polling.measure,
+            cancelling.measure,
+            pages.measure,
+        ],
+    )
 
 
 @app.command()

@@ -21,6 +21,7 @@ class Load:
         self._requests = requests
         self._order = order
         self._sent = 0
+        self.interval = order.interval
         self._deadline = perf_counter() + (order.seconds or 3600)
         self.statuses: Counter[str] = Counter()
         self.latencies: list[float] = []
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._asked_at = 0.0
         self._transport: asyncio.Transport | None = None
+        self._interval = load.interval
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,8 +69,13 @@ class Connection(asyncio.Protocol):
         self._received += data
         if _is_whole(self._received):
             answer, self._received = self._received, b""
-            self._load.note(answer, perf_counter() - self._asked_at)
-            self.ask()
+            now = perf_counter()
+            self._load.note(answer, now - self._asked_at)
+            if self._interval is None:
+                self.ask()
+            else:
+                pause = max(0.0, self._asked_at + self._interval - now)
+                asyncio.get_running_loop().call_later(pause, self.ask)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
@@ -95,8 +102,9 @@ async def fulfil(order: Order) -> Outcome:
     load = Load(requests, order)
     connections = await _connect(order, lambda: Connection(load))
     began, started, cpu = time(), perf_counter(), process_time()
-    for connection in connections:
-        connection.ask()
+    spread = (order.interval or 0.0) / len(connections)
+    for number, connection in enumerate(connections):
+        asyncio.get_running_loop().call_later(number * spread, connection.ask)
     await asyncio.gather(*(connection.done for connection in connections))
     seconds = perf_counter() - started
     return Outcome(
@@ -123,8 +131,11 @@ async def _connect(order: Order, protocol: Callable[[], Connection]) -> list[Con
 
 def render(order: Order, path: str, post: str) -> bytes:
     """Write one request as it travels."""
-    body = post.encode()
     key = f"X-API-Key: {order.key}\r\n" if order.key else ""
+    if order.known is not None:
+        head = f"GET {path} HTTP/1.1\r\nHost: {order.host}:{order.port}\r\n{key}"
+        return f"{head}If-None-Match: {order.known}\r\n\r\n".encode()
+    body = post.encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {order.host}:{order.port}\r\n{key}"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"

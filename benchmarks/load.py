@@ -96,7 +96,7 @@ def run(order: Order, stack: Stack, tick: Callable[[], object] = lambda: None) -
     )
 
 
-def order(
+def order(  # noqa: PLR0913 - an order has many parts
     stack: Stack,
     paths: list[str],
     *,
@@ -105,6 +105,8 @@ def order(
     total: int | None = None,
     seconds: float | None = None,
     bodies: bool = False,
+    known: str | None = None,
+    interval: float | None = None,
 ) -> Order:
     """Address an order to a stack."""
     return Order(
@@ -117,6 +119,8 @@ def order(
         total=total,
         seconds=seconds,
         bodies=bodies,
+        known=known,
+        interval=interval,
     )
 
 

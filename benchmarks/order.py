@@ -6,7 +6,11 @@ from pydantic import BaseModel
 
 
 class Order(BaseModel):
-    """POST each body to each path in turn, until `total` were sent or `seconds` have passed."""
+    """POST each body to each path in turn, until `total` were sent or `seconds` have passed.
+
+    With a `known` ETag it is a conditional GET of each path instead. A connection asks again as
+    soon as it is answered or, with an `interval`, so many seconds after it asked before.
+    """
 
     host: str
     port: int
@@ -17,6 +21,8 @@ class Order(BaseModel):
     total: int | None = None
     seconds: float | None = None
     bodies: bool = False
+    known: str | None = None
+    interval: float | None = None
 
 
 class Outcome(BaseModel):
@@ -32,8 +38,10 @@ class Outcome(BaseModel):
 
     @property
     def accepted(self) -> int:
-        """Answers that were 2xx."""
-        return sum(count for status, count in self.statuses.items() if status.startswith("2"))
+        """Answers that were 2xx, or that nothing has changed."""
+        return sum(
+            count for status, count in self.statuses.items() if status[0] == "2" or status == "304"
+        )
 
     @property
     def refused(self) -> int:
@@ -42,7 +50,7 @@ class Outcome(BaseModel):
 
     @property
     def rate(self) -> float:
-        """2xx answers a second."""
+        """Such answers a second."""
         return self.accepted / self.seconds
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from benchmarks import batch, burst, load, stacks
+from benchmarks import batch, burst, load, pollers, stacks
 from benchmarks.order import Order
 from benchmarks.stacks import ROOT, Stack
 
@@ -66,6 +66,9 @@ def _orders(what: str, stack: Stack) -> Callable[[float], Order]:
     if what == "batch":
         bodies = batch.bodies(stack)
         return lambda seconds: batch.order(stack, bodies, seconds)
+    if what == "poll":
+        polled = pollers.statuses(stack, pollers.POLLERS)
+        return lambda seconds: pollers.order(stack, polled, seconds, interval=None)
     agent = stacks.IDLE_POOL if what == "accept" else "echo"
     paths = load.inboxes(stack, agent, burst.SESSIONS)
     return lambda seconds: load.order(stack, paths, seconds=seconds)

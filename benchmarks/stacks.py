@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ name = "{IDLE_POOL}"
 kind = "echo"
 pool = "{IDLE_POOL}"
 """
+Fill = Callable[[str], None]  # takes the URL of a database
+
 _LIVE_WORKERS = "SELECT count(*) FROM workers WHERE lost_at IS NULL"
 _NO_LIMIT = 10_000_000
 _MIGRATE_SECONDS = 60
@@ -77,12 +79,18 @@ def bare() -> Iterator[Stack]:
 
 
 @contextmanager
-def embedded(*, batch_max: int | None = None) -> Iterator[Stack]:
-    """`inturn serve` on SQLite; its workers serve the pool `default` only."""
+def embedded(*, batch_max: int | None = None, filled: Fill | None = None) -> Iterator[Stack]:
+    """`inturn serve` on SQLite; its workers serve the pool `default` only.
+
+    Before it starts, `filled` writes into its database.
+    """
     port = free_port()
     with _folder() as folder:
         database = Sqlite(folder / "inturn.db")
         settings = _settings(folder, database.url, batch_max)
+        if filled:
+            _migrate(folder, settings)
+            filled(database.url)
         command = ["inturn", "serve", "--port", str(port), "--pool", "default"]
         with _server("serve", command, folder, settings) as server:
             server.until_ready(f"http://{LOOPBACK}:{port}")
@@ -92,8 +100,13 @@ def embedded(*, batch_max: int | None = None) -> Iterator[Stack]:
 
 
 @contextmanager
-def distributed(*, working: bool, batch_max: int | None = None) -> Iterator[Stack]:
-    """`inturn ingress` on PostgreSQL and RabbitMQ; working: two worker processes and a sweeper."""
+def distributed(
+    *, working: bool, batch_max: int | None = None, filled: Fill | None = None
+) -> Iterator[Stack]:
+    """`inturn ingress` on PostgreSQL and RabbitMQ; working: two worker processes and a sweeper.
+
+    Before they start, `filled` writes into their database.
+    """
     port, namespace = free_port(), f"inturn_bench_{uuid.uuid4().hex[:12]}"
     broker = services.broker_url()
     with ExitStack() as opened:
@@ -103,6 +116,8 @@ def distributed(*, working: bool, batch_max: int | None = None) -> Iterator[Stac
         settings = _settings(folder, database.url, batch_max)
         settings |= {"BROKER_URL": broker, "NAMESPACE": namespace}
         _migrate(folder, settings)
+        if filled:
+            filled(database.url)
         commands = {"ingress": ["inturn", "ingress", "--port", str(port)]}
         if working:
             commands["sweeper"] = ["inturn", "sweeper"]
@@ -156,6 +171,7 @@ def _settings(folder: Path, database: str, batch_max: int | None) -> dict[str, o
         "DATABASE_URL": database,
         "AGENTS_FILE": folder / "agents.toml",
         "BOOTSTRAP_KEY": KEY,
+        "SCRIPTED_AGENT": "true",
         **dict.fromkeys(limits, _NO_LIMIT),
         **({"BATCH_MAX": batch_max} if batch_max else {}),
     }

@@ -130,7 +130,7 @@ async def test_a_client_that_leaves_leaves_no_waiter(
         "query_string": request.url.query,
         "headers": [(name.lower(), value) for name, value in request.headers.raw],
     }
-    holding = asyncio.create_task(create_app(settings, platform)(scope, receive, send))
+    holding = asyncio.ensure_future(create_app(settings, platform)(scope, receive, send))
     async with asyncio.timeout(10):
         while not platform.signals.watched:  # noqa: ASYNC110  # nothing tells
             await asyncio.sleep(0)
