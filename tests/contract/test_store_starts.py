@@ -17,6 +17,7 @@ from shared.domain.run import ErrorCode, RunError
 from shared.ids import RunId, WorkerId
 from shared.service.announcing import Announcing
 from shared.storage import claims
+from shared.storage.announcing import LEAST_OWN_WINDOW
 from shared.storage.schema import agents, runs
 from tests.contract.conftest import Open
 from tests.platforms import House, a_message
@@ -40,12 +41,19 @@ async def ask(house: House, worker: WorkerId, run_id: RunId) -> bool:
 
 
 async def holds(house: House, waiting: list[RunId]) -> list[int | None]:
-    """How many seconds each run is held from now on."""
+    """How many seconds after the first start each run is held."""
+    rows = {row.id: row for row in await house.rows(sa.select(runs))}
+    first = min(row.claimed_at for row in rows.values() if row.claimed_at is not None)
+    untils = [rows[run_id].announce_hold_until for run_id in waiting]
+    return [until and (until - first) // SECOND for until in untils]
+
+
+async def pass_until(house: House, seconds: int) -> None:
+    """Let the time come that is so many seconds after the first start."""
     async with house.store.reading() as reading:
         now = await house.store.now(reading)
-    rows = {row.id: row for row in await house.rows(sa.select(runs))}
-    untils = [rows[run_id].announce_hold_until for run_id in waiting]
-    return [until and round((until - now) / SECOND) for until in untils]
+    [(first,)] = await house.rows(sa.select(sa.func.min(runs.c.claimed_at)))
+    house.store.offset += first + seconds * SECOND - now
 
 
 async def test_as_many_start_as_the_rate_says_whichever_process_claims_them(
@@ -88,8 +96,8 @@ async def test_who_comes_too_early_is_held_until_its_turn_and_starts_then(house:
     assert await holds(house, waiting[2:]) == [30, 60, 90, 120]
     row = (await house.rows(sa.select(runs).where(runs.c.id == waiting[4])))[0]
     assert row.wait_detail == "Its agent may start 2 runs a minute."
-    for run_id in waiting[2:]:
-        house.wait(30)
+    for number, run_id in enumerate(waiting[2:], start=1):
+        await pass_until(house, 30 * number)
         assert await ask(house, worker, run_id)
 
 
@@ -99,8 +107,8 @@ async def test_who_waits_longer_goes_before_who_comes_when_the_time_has_come(
     await rated(house, 1)
     worker, (started, waits) = await house.worker(slots=9), await heads(house, 2)
     assert [await ask(house, worker, each) for each in (started, waits)] == [True, False]
-    house.wait(60)
     [newcomer] = await heads(house, 1)
+    await pass_until(house, 60)
     assert not await ask(house, worker, newcomer)
     assert await ask(house, worker, waits)
     house.wait(60)
@@ -168,7 +176,7 @@ async def test_a_start_is_given_back_once(house: House) -> None:
 async def test_who_is_held_keeps_no_other_agent_s_run_from_being_announced(house: House) -> None:
     await rated(house, 1, "capped")
     worker = await house.worker(slots=9)
-    held = await heads(house, 120, "capped")
+    held = await heads(house, LEAST_OWN_WINDOW + 2, "capped")
     for run_id in held:
         await house.platform.execution.claim(worker, run_id)
     others = await heads(house, 5)
