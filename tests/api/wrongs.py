@@ -50,6 +50,8 @@ def example(document: Schema, schema: Schema) -> Json:
     schema = resolve(document, schema)
     if "example" in schema:
         return schema["example"]
+    if "examples" in schema:
+        return schema["examples"][0]
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return example(document, choices[0])
     if "const" in schema or "enum" in schema:
