@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from standardwebhooks import Webhook
 
+from tests.integration.fleet import Fleet
 from tests.services import LOOPBACK
 
 
@@ -82,3 +83,27 @@ async def _read(reader: asyncio.StreamReader) -> Post | None:
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
     body = await reader.readexactly(int(headers["content-length"]))
     return Post(request.split()[1], headers, body)
+
+
+async def subscribe(fleet: Fleet, receiver: Receiver) -> dict[str, Any]:
+    """Hear of every end of a run."""
+    events = ["run.succeeded", "run.failed", "run.cancelled"]
+    return await call(fleet, "POST", "/webhooks", {"url": receiver.url(), "events": events})
+
+
+async def call(fleet: Fleet, method: str, path: str, body: object = None) -> dict[str, Any]:
+    """Ask for something that succeeds."""
+    answer = await fleet.client.request(method, f"/v1{path}", json=body)
+    assert answer.is_success, answer.text
+    found: dict[str, Any] = answer.json() if answer.content else {}
+    return found
+
+
+async def delivered(fleet: Fleet, path: str, count: int) -> list[dict[str, Any]]:
+    """Wait until so many are delivered, and read the log."""
+
+    async def enough() -> list[dict[str, Any]] | None:
+        log = await call(fleet, "GET", f"{path}/deliveries?status=delivered&limit=200")
+        return log["data"] if len(log["data"]) >= count else None
+
+    return await fleet.until(enough, 30, f"{count} deliveries") or []

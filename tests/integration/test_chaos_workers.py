@@ -14,6 +14,7 @@ from tests.command import Process
 from tests.integration.conftest import Apart
 from tests.integration.fleet import GIVE_BACK_SECONDS, LONG, Fleet, pid_at, ready, script
 from tests.integration.history import Receipt
+from tests.integration.receiver import Receiver, call, delivered, subscribe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,7 +63,9 @@ async def crew(
 ) -> AsyncIterator[Crew]:
     settings = apart(new_database(), broker_url)
     folder = tmp_path_factory.mktemp("crew")
-    async with Fleet(folder, DRAIN_SECONDS=DRAIN_SECONDS, **settings) as fleet:
+    async with Fleet(
+        folder, DRAIN_SECONDS=DRAIN_SECONDS, ALLOW_PRIVATE_URLS="true", **settings
+    ) as fleet:
         fleet.command("migrate")
         workers = [fleet.start("worker", "--processes", "1") for _ in range(2)]
         await ready(fleet.start("ingress"), fleet.start("sweeper"), *workers)
@@ -134,6 +137,28 @@ async def test_a_run_that_kills_its_worker_fails_alone(crew: Crew) -> None:
     answer = await crew.fleet.client.get(f"/v1/runs/run_{guilty.run}")
     assert answer.status_code == httpx.codes.OK
     assert answer.json()["error"]["code"] == "worker_lost"
+
+
+async def test_workers_that_die_between_a_webhook_and_its_record(crew: Crew) -> None:
+    await ready(*crew.workers)
+    async with Receiver() as receiver:
+        hook = await subscribe(crew.fleet, receiver)
+        receiver.open.clear()  # it has what was posted, and nobody hears so
+        sessions = await crew.fleet.sessions(30)
+        receipts = await crew.fleet.post_all((session, script()) for session in sessions)
+        await receiver.until(lambda: bool(receiver.posts))
+        for worker in crew.workers:
+            os.kill(pid_at(worker), signal.SIGKILL)
+        unheard = {post.id for post in receiver.posts}
+        receiver.open.set()
+        log = await delivered(crew.fleet, f"/webhooks/{hook['id']}", len(receipts))
+        assert {each["run_id"] for each in log} == {f"run_{each.run}" for each in receipts}
+        posted = [(post.id, post.body) for post in receiver.posts]
+        assert {each["id"] for each in log} == {id_ for id_, _ in posted}
+        assert len(set(posted)) == len(receipts)
+        assert all([id_ for id_, _ in posted].count(each) > 1 for each in unheard)
+        await call(crew.fleet, "DELETE", f"/webhooks/{hook['id']}")
+    await ready(*crew.workers)
 
 
 async def test_a_drained_worker_gives_its_runs_to_the_other(crew: Crew) -> None:
