@@ -193,6 +193,3 @@ def test_keys_take_the_lock_when_no_server_runs(tmp_path: Path) -> None:
     assert listed.returncode == 0
     [row] = [line for line in listed.stdout.splitlines() if "ops" in line]
     assert ("7/h" in row, " 3 " in row) == (True, True)
-    refused = run("keys", "create", "--name", "x", "--rate-limit", "5", folder=tmp_path)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "--rate-limit is '5'; allowed: `off`" in refused.stderr
