@@ -73,7 +73,7 @@ class Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> Wire:
-        assert timeout is local_address is socket_options is None
+        assert (timeout, local_address, socket_options) == (None, None, None)
         self.dialled.append((host, port))
         if host in self.away:
             raise httpcore.ConnectError("refused")
