@@ -85,6 +85,7 @@ class Outbound:
         self._at_once = at_once
         self._network = Guarded(addresses, network)
         self._tls = tls
+        self._opening = asyncio.Lock()
         self._opened: httpcore.AsyncConnectionPool | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
@@ -108,7 +109,8 @@ class Outbound:
         )
         sent = {"Host": target.authority, **headers}
         timeouts = {"timeout": {"connect": self._connect}}
-        async with self._pool().stream(
+        pool = await self._pool()
+        async with pool.stream(
             "POST", url, headers=list(sent.items()), content=body, extensions=timeouts
         ) as response:
             read = b""
@@ -122,16 +124,19 @@ class Outbound:
                 retry_after=_retry_after(response.headers),
             )
 
-    def _pool(self) -> httpcore.AsyncConnectionPool:
-        if self._opened is None:
-            self._opened = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls,
-                max_connections=self._at_once,
-                max_keepalive_connections=self._at_once,
-                keepalive_expiry=_IDLE_SECONDS,
-                network_backend=self._network,
-            )
-        return self._opened
+    async def _pool(self) -> httpcore.AsyncConnectionPool:
+        async with self._opening:
+            if self._opened is None:
+                # Reading the certificates of all authorities takes a while.
+                tls = self._tls or await asyncio.to_thread(httpcore.default_ssl_context)
+                self._opened = httpcore.AsyncConnectionPool(
+                    ssl_context=tls,
+                    max_connections=self._at_once,
+                    max_keepalive_connections=self._at_once,
+                    keepalive_expiry=_IDLE_SECONDS,
+                    network_backend=self._network,
+                )
+            return self._opened
 
     def _sentence(self, error: Exception) -> str:
         if isinstance(error, TargetRefused | ValueError):

@@ -15,6 +15,7 @@ from shared.service.targets import Targets
 from tests.unit.test_targets import PRIVATE, PUBLIC, Names
 from workers.outbound import Outbound
 
+TLS = ssl.create_default_context()
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell"
 HEADERS = {"webhook-id": "delivery_1"}
 
@@ -88,7 +89,7 @@ async def post(
     allow_private: bool = False,
 ) -> Answer:
     targets = Targets(allow_private=allow_private, resolve=Names(*addresses))
-    outbound = Outbound(targets, at_once=2, total_seconds=seconds, network=network)
+    outbound = Outbound(targets, at_once=2, total_seconds=seconds, network=network, tls=TLS)
     answer = await outbound.post(url, HEADERS, "{}")
     await outbound.close()
     return answer
@@ -177,7 +178,7 @@ async def test_what_is_no_http_is_no_answer() -> None:
 async def test_a_connection_is_used_again() -> None:
     network = Network()
     targets = Targets(allow_private=False, resolve=Names(PUBLIC))
-    outbound = Outbound(targets, at_once=2, network=network)
+    outbound = Outbound(targets, at_once=2, network=network, tls=TLS)
     for _ in range(3):
         assert (await outbound.post("https://hooks.example.org/", {}, "{}")).status == 200
     await outbound.close()
