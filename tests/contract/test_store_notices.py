@@ -6,7 +6,7 @@ from shared.domain.message import Reply
 from shared.domain.outcome import Deferred, Failed, GivenBack, Outcome, Paused, Retrying, Succeeded
 from shared.domain.principal import Principal, Scope
 from shared.domain.run import Approval, RunError
-from shared.domain.session import Session
+from shared.domain.session import Expiry, Session
 from shared.domain.webhook import WebhookEvent
 from shared.storage.schema import deliveries
 from tests.contract.listener import ADA, URL, Listener
@@ -107,6 +107,21 @@ async def test_ends_without_a_worker_are_told(house: House, listener: Listener) 
     [heard] = await listener.hear()
     assert heard["type"] == "run.failed"
     assert heard["data"]["run"]["error"]["code"] == "approval_expired"
+
+
+async def test_a_session_that_expires_is_told_once(house: House, listener: Listener) -> None:
+    await listener.subscribe(WebhookEvent.SESSION_EXPIRED)
+    session = await house.session(expiry=Expiry(timeout_minutes=5), metadata={"a": 1})
+    await house.platform.upkeep.sweep()
+    assert await listener.take() == []
+    house.wait(301)
+    for _ in range(2):
+        await house.platform.upkeep.sweep()
+    [heard] = await listener.hear()
+    assert heard["type"] == "session.expired"
+    assert heard["data"]["session_id"] == f"sess_{session.id.hex}"
+    assert heard["data"]["session"]["metadata"] == {"a": 1}
+    assert "run_id" not in heard["data"]
 
 
 async def test_a_deleted_session_tells_no_more_than_that_its_runs_ended(
