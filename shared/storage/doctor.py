@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.domain.event import EventType
 from shared.domain.findings import Finding
 from shared.domain.run import LIVE, TERMINAL, Dispatch, RunStatus
 from shared.storage.schema import one_of
@@ -20,6 +21,8 @@ _ANSWERS = (
 )
 _ANSWERED = f"(SELECT count(*) {_ANSWERS})"
 _SUCCEEDED = f"r.status = '{RunStatus.SUCCEEDED}'"
+_EVENT = "FROM run_events e WHERE e.run_id = r.id AND e.number"
+_SAID_SO = f"EXISTS (SELECT 1 {_EVENT} = r.event_count AND e.type = '{EventType.RUN_SETTLED}')"
 _LEAVING = one_of("r.dispatch", [Dispatch.READY, Dispatch.ANNOUNCED])
 
 # (invariant, what is wrong with the run, the runs `r` of which it is true)
@@ -34,6 +37,12 @@ _RUN_CHECKS = (
         5,
         "succeeded with an output that is not its answer",
         f"{_SUCCEEDED} AND NOT EXISTS (SELECT 1 {_ANSWERS} AND m.id = r.output_message_id)",
+    ),
+    (5, "an event beyond its count", f"EXISTS (SELECT 1 {_EVENT} > r.event_count)"),
+    (
+        5,
+        "settled without an event that says so",
+        f"settled_at IS NOT NULL AND event_count > 0 AND NOT {_SAID_SO}",
     ),
 )  # fmt: skip
 

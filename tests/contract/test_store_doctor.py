@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from shared.bootstrap import open_for_reading
 from shared.domain.findings import Finding
 from shared.ids import new_id
-from shared.storage.schema import messages, metadata, runs, sessions
+from shared.storage.schema import messages, metadata, run_events, runs, sessions
 from shared.storage.store import Store
 from tests.platforms import (
     House,
@@ -166,6 +166,18 @@ async def answered_by_another(house: House) -> tuple[UUID, ...]:
     return await change(house, run_id, output_message_id=new_id())
 
 
+async def an_event_too_many(house: House) -> tuple[UUID, ...]:
+    _, run_id = await succeeded(house)
+    row = {"run_id": run_id, "number": 9, "type": "run.started", "data": {}, "at": 1}
+    await house.write(run_events.insert().values(row))
+    return (run_id,)
+
+
+async def ended_in_silence(house: House) -> tuple[UUID, ...]:
+    _, run_id = await succeeded(house)
+    return await change(house, run_id, event_count=3)
+
+
 UNLIKE = "terminal unlike settled"
 OUT_OF_TURN = "announced before an older run has ended"
 WITHOUT = "succeeded without exactly one answer"
@@ -181,6 +193,8 @@ BROKEN: list[tuple[Break, int, str]] = [
     (unanswered, 5, WITHOUT),
     (answered_twice, 5, WITHOUT),
     (answered_by_another, 5, "succeeded with an output that is not its answer"),
+    (an_event_too_many, 5, "an event beyond its count"),
+    (ended_in_silence, 5, "settled without an event that says so"),
 ]
 
 

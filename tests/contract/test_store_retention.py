@@ -1,11 +1,13 @@
 """What has served goes: each kind after its time, a batch at a time, and nothing else with it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from shared.clock import SECOND
+from shared.clock import SECOND, Instant
+from shared.domain.event import EventType, NewEvent, Said
 from shared.domain.idempotency import KEPT
 from shared.ids import new_id
 from shared.service import retention
@@ -21,6 +23,7 @@ from shared.storage.schema import (
     sessions,
     workers,
 )
+from tests.contract.storyteller import saying
 from tests.platforms import House
 
 DAY = 86_400
@@ -78,21 +81,21 @@ async def test_a_delivery_that_ended_goes_and_one_that_is_tried_stays(house: Hou
 
 async def test_deltas_go_some_time_after_their_run_and_all_other_events_stay(house: House) -> None:
     session, claim = await house.start()
-    kinds = ("message.delta", "reasoning.delta", "message.completed")
+    kinds = ("message.delta", "reasoning.delta", "tool.called")
     at = await now(house)
-    for number, kind in enumerate(kinds, 1000):
-        event = {"run_id": claim.run_id, "number": number, "type": kind, "data": {}, "at": at}
-        await house.write(run_events.insert().values(event))
+    said = tuple(NewEvent(type=EventType(kind), data={}, at=Instant(at)) for kind in kinds)
+    append = replace(saying(claim), said=Said(start=0, events=said))
+    assert await house.platform.execution.append(append)
     house.wait(500)
     await sweeping(house).sweep()
-    assert await house.count(run_events, run_events.c.number >= 1000) == 3  # it still runs
+    assert await house.count(run_events, run_events.c.number <= 3) == 3  # it still runs
     await house.answer(claim)
     house.wait(50)
     await sweeping(house).sweep()
-    assert await house.count(run_events, run_events.c.number >= 1000) == 3
+    assert await house.count(run_events, run_events.c.number <= 3) == 3
     house.wait(51)
     await sweeping(house).sweep()
-    assert await house.count(run_events, run_events.c.number >= 1000) == 1
+    assert await house.count(run_events, run_events.c.number <= 3) == 1
     assert (await house.look(session)).message_count == 2
 
 
