@@ -242,7 +242,9 @@ def _exit(left: _Leaving, now: Instant) -> dict[str, Any]:
         "wait_cause": exit_.wait_cause,
         "wait_detail": exit_.wait_detail,
         "wait_since": exit_.wait_since,
-        "first_token_at": row.first_token_at or left.settlement.first_token_at,
+        "first_token_at": row.first_token_at
+        or left.settlement.first_token_at
+        or (now if left.output_id else None),  # not streamed: first heard of now
         "settled_at": now if over else None,
         "output_message_id": left.output_id if over else None,
         "event_count": row.event_count + len(left.events),

@@ -19,6 +19,7 @@ from shared.domain.run import RunStatus
 from shared.ids import RunId, SessionId
 from shared.settings import Settings
 from shared.signals import RabbitWire, VersionPoller
+from tests.integration.test_worker_embedded import ladder
 from workers import runtime
 from workers.runtime import WorkerRuntime
 
@@ -102,7 +103,9 @@ async def test_who_waits_is_told_and_who_works_is_stopped(
         await until_up(ingress, worker)
         session_id = await a_session(ingress)
         answered = await play(ingress, session_id, ["emit", "hello"])
-        assert (await ingress.runs.wait(CALLER, answered, seconds=SECONDS)).output
+        run = await ingress.runs.wait(CALLER, answered, seconds=SECONDS)
+        assert run.output
+        assert ladder(run) == sorted(ladder(run))
         stopped = await play(ingress, session_id, ["sleep", 60])
         await until_running(ingress, session_id)
         await ingress.runs.cancel(CALLER, stopped, reason=None)

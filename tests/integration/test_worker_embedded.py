@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.bootstrap import Platform, open_platform
+from shared.clock import Instant
 from shared.domain.message import Role
 from shared.domain.paging import Page
 from shared.domain.principal import Principal, Scope
@@ -66,6 +67,24 @@ async def test_twenty_messages_are_answered_in_order(shop: Shop) -> None:
         Page(limit=50),
     )
     assert [each.content for each in answers.data] == [f"m{number}" for number in range(20)]
+
+
+@pytest.mark.parametrize("steps", [[], [["emit", "streamed"]]])
+async def test_every_rung_of_the_ladder_is_there_in_order(
+    shop: Shop, steps: list[list[Any]]
+) -> None:
+    run_id = await shop.say(await shop.session(), json.dumps({"do": steps, "reply": "done"}))
+    assert ladder(await shop.end(run_id)) == sorted(ladder(await shop.end(run_id)))
+
+
+def ladder(run: Run) -> list[Instant]:
+    rungs = (
+        run.stored_at, run.announced_at, run.claimed_at, run.first_token_at, run.settled_at,
+    )  # fmt: skip
+    assert None not in rungs
+    assert run.claimed_by is not None
+    assert run.claimed_attempt == 1
+    return [each for each in rungs if each is not None]
 
 
 async def test_what_fails_once_succeeds_at_the_second_attempt(shop: Shop) -> None:
