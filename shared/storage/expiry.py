@@ -55,7 +55,9 @@ _MARK = (
         sessions.c.tenant,
         sessions.c.user_id,
         sessions.c.correlation_id,
-        (sessions.c.ended_at.is_(None) & sessions.c.deleted_at.is_(None)).label("known"),
+        # SQLite 3.40 says 0 to IS NULL in RETURNING: what is null is asked here.
+        sessions.c.ended_at,
+        sessions.c.deleted_at,
     )
 )
 
@@ -88,7 +90,7 @@ async def expire(store: Store, transaction: Transaction) -> bool:
             correlation_id=row.correlation_id,
         )
         for row in marked
-        if row.known
+        if row.ended_at is None and row.deleted_at is None
     ]
     await notify(transaction, notices, now)
     return len(ids) == _A_ROUND
