@@ -10,6 +10,7 @@ from shared.clock import Instant
 from shared.domain.coalescing import options_hash
 from shared.domain.errors import SessionBusy, SessionQueueFull
 from shared.domain.run import OnBusy, Run, RunStatus
+from shared.domain.waiting import Ahead
 from shared.storage.cancelling import as_it_is, end_cancelled, never
 from shared.storage.intake_rows import NOBODY, Cleared, Intake, Place
 from shared.storage.lines import Line
@@ -174,10 +175,9 @@ async def _find_open(
         return {}
     rows = (await transaction.execute(_OPEN, {"ids": ids})).all()
     inputs = await inputs_of(transaction, [row.id for row in rows])
-    return {
-        row.session_id: _Open(
-            queued_run(row, lines[row.session_id], [each.id for each in inputs[row.id]], now),
-            row.options_hash,
-        )
-        for row in rows
-    }
+    open_: dict[UUID, _Open] = {}
+    for row in rows:
+        line, message_ids = lines[row.session_id], [each.id for each in inputs[row.id]]
+        ahead = Ahead(runs=line.length - 1)  # it is the last
+        open_[line.id] = _Open(queued_run(row, line, message_ids, now, ahead), row.options_hash)
+    return open_

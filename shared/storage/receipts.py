@@ -68,7 +68,13 @@ async def stored(
     }
 
 
-def queued_run(row: AnyRow, line: Line, message_ids: Sequence[MessageId], now: Instant) -> Run:
+def queued_run(
+    row: AnyRow,
+    line: Line,
+    message_ids: Sequence[MessageId],
+    now: Instant,
+    ahead: Ahead | None = None,
+) -> Run:
     """Read a run that nobody has claimed yet, or that a receipt shows as it was accepted."""
     dispatch = row.dispatch or Dispatch.READY
     return Run(
@@ -84,6 +90,7 @@ def queued_run(row: AnyRow, line: Line, message_ids: Sequence[MessageId], now: I
             replace(to_standstill(row), status=RunStatus.QUEUED, dispatch=dispatch),
             now,
             busy_with=line.active_run_id,
+            ahead=ahead if dispatch == Dispatch.BLOCKED else None,
         ),
         stored_at=row.stored_at,
         announced_at=row.announced_at,

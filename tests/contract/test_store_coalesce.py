@@ -1,5 +1,6 @@
 """`coalesce`: messages that came while nobody had started are answered together."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,15 @@ from tests.platforms import House
 
 async def test_coalesced_messages_are_one_turn_and_each_has_its_place(house: House) -> None:
     session = await house.session("historian")
+    await house.worker()
     first = await house.post(session, "a", on_busy=OnBusy.COALESCE, metadata={"n": 1})
     second = await house.post(session, "b", on_busy=OnBusy.COALESCE, metadata={"n": 2})
     assert second.run.message_ids == (first.message.id, second.message.id)
-    assert await house.run(first.run.id) == second.run
+    stored = await house.run(first.run.id)
+    assert replace(stored, waiting_for=second.run.waiting_for) == second.run
+    assert stored.waiting_for is not None
+    assert second.run.waiting_for is not None
+    assert stored.waiting_for.cause == second.run.waiting_for.cause
     last = await house.post(session, "last")
     claim = await house.claim(await house.worker(), first.run.id)
     assignment = await house.platform.execution.load(claim)

@@ -36,7 +36,7 @@ async def test_a_late_run_fails_and_the_next_has_its_turn(house: House) -> None:
     before = await house.look(session)
     await pass_(house, HOUR)
     assert await failed(house, first.run.id) == "deadline_passed"
-    assert cause(await house.run(second.run.id)) == "queue_depth"
+    assert cause(await house.run(second.run.id)) == "no_worker"
     assert house.said[-1] == "default"
     after_ = await house.look(session)
     assert (after_.queue_depth, after_.version > before.version) == (1, True)

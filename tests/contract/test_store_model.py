@@ -211,13 +211,17 @@ class Verbs(RuleBasedStateMachine):
         assert await self.house.findings() == []
 
 
-def check(url: str, folder: Path, *, examples: int, steps: int) -> None:
+Machine = Callable[[House, Callable[[Coroutine[Any, Any, Any]], Any]], RuleBasedStateMachine]
+
+
+def check(machine: Machine, url: str, folder: Path, *, examples: int, steps: int) -> None:
+    """Let a machine of verbs loose on a platform over this database."""
     with asyncio.Runner() as runner:
         opened = open_house(url, folder)
         house = runner.run(opened.__aenter__())
         try:
             run_state_machine_as_test(
-                lambda: Verbs(house, runner.run),  # type: ignore[arg-type]
+                lambda: machine(house, runner.run),  # type: ignore[arg-type]
                 settings=settings(
                     max_examples=examples,
                     stateful_step_count=steps,
@@ -229,10 +233,10 @@ def check(url: str, folder: Path, *, examples: int, steps: int) -> None:
 
 
 def test_any_sequence_of_verbs_keeps_the_lines_on_sqlite(sqlite_rows: str, tmp_path: Path) -> None:
-    check(sqlite_rows, tmp_path, examples=15, steps=40)
+    check(Verbs, sqlite_rows, tmp_path, examples=15, steps=40)
 
 
 def test_any_sequence_of_verbs_keeps_the_lines_on_postgres(
     postgres_rows: str, tmp_path: Path
 ) -> None:
-    check(postgres_rows, tmp_path, examples=5, steps=30)
+    check(Verbs, postgres_rows, tmp_path, examples=5, steps=30)
