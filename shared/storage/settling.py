@@ -230,6 +230,7 @@ def _exit(left: _Leaving, now: Instant) -> dict[str, Any]:
     exit_, row = left.exit, left.row
     requeued = exit_.status is RunStatus.QUEUED
     over = exit_.status not in {RunStatus.QUEUED, RunStatus.WAITING}
+    first = row.first_token_at or left.settlement.first_token_at
     return {
         "_id": row.id,
         "_seen": row.fence,
@@ -242,9 +243,7 @@ def _exit(left: _Leaving, now: Instant) -> dict[str, Any]:
         "wait_cause": exit_.wait_cause,
         "wait_detail": exit_.wait_detail,
         "wait_since": exit_.wait_since,
-        "first_token_at": row.first_token_at
-        or left.settlement.first_token_at
-        or (now if left.output_id else None),  # not streamed: first heard of now
+        "first_token_at": first or (now if left.output_id else None),  # unless streamed
         "settled_at": now if over else None,
         "output_message_id": left.output_id if over else None,
         "event_count": row.event_count + len(left.events),
