@@ -6,18 +6,26 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.errors import IdempotencyKeyReused, InturnError, NotFound, NotRetryable
+from shared.domain.errors import (
+    IdempotencyKeyReused,
+    InturnError,
+    NotFound,
+    NotRetryable,
+    QueueFull,
+)
 from shared.domain.idempotency import KEPT, Answer, Idempotency
 from shared.domain.principal import Key, Principal, Scope
 from shared.domain.requests import Accepted, NewKey, NewSession, Replayed
 from shared.domain.run import Run
 from shared.domain.session import Session
 from shared.ids import MessageId, RunId, SessionId, new_id
+from shared.service.intake import Post
 from shared.storage import intake
 from shared.storage.intake import Taken
 from shared.storage.memory import Memory
 from shared.storage.schema import idempotency_keys, messages, runs, sessions
 from shared.storage.store import Transaction
+from tests.contract.conftest import Open
 from tests.platforms import House, a_message
 
 DAY = KEPT // 1_000_000
@@ -148,6 +156,25 @@ async def test_a_batch_whose_commit_got_no_reply_finds_its_own_keys(house: House
         assert after.message == before.message
         assert await post(house, session, key(str(n))) == Replayed(answer=printed(after))
     assert await house.count(runs) == await house.count(idempotency_keys) == 3
+
+
+async def test_a_first_answer_is_given_though_there_is_no_room(open_it: Open) -> None:
+    async with open_it(max_queued_per_principal=1) as house:
+        session = await house.session()
+        first = await post(house, session, key())
+        assert isinstance(first, Accepted)
+        assert await post(house, session, key()) == Replayed(answer=printed(first))
+        for refused in (key("another"), key(body=b"another")):
+            with pytest.raises(QueueFull):
+                await post(house, session, refused)
+        many = [
+            Post(new=a_message(session.id), idempotency=each)
+            for each in (key("another"), key(), None)
+        ]
+        full, replayed, plain = await house.platform.intake.accept_many(house.me, many)
+        assert isinstance(full, QueueFull)
+        assert isinstance(plain, QueueFull)
+        assert replayed == Replayed(answer=printed(first))
 
 
 class Mute:
