@@ -71,10 +71,11 @@ class Feed:
         deadline = monotonic() + seconds
         with self._signals.subscribe(self._session_id, events=True) as subscription:
             while True:
-                events = await self.read(limit)
+                part = await self._read(limit)
                 left = 0.0 if self._signals.released else deadline - monotonic()
-                if events or self.over or left <= 0:
-                    return events
+                if part.events or self.over or left <= 0:
+                    return part.events
+                subscription.saw(*part.seen)
                 await subscription.wait(left)
 
     async def follow(self) -> AsyncGenerator[tuple[Event, ...], None]:
@@ -90,6 +91,7 @@ class Feed:
                 if self._signals.released:
                     return
                 if not part.more and not self.over:
+                    subscription.saw(*part.seen)
                     await subscription.wait(_LOOK_SECONDS)
 
     async def _read(self, limit: int) -> Part:

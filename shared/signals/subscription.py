@@ -22,9 +22,9 @@ class Subscription:
         """Tell whether the session moved since the subscription, or since the last true answer."""
         return await _wait(self._moved, seconds)
 
-    def saw(self, version: int) -> None:
-        """Remember the version the waiter has read: only a newer one wakes it through polling."""
-        self._seen = (version, 0)
+    def saw(self, version: int, events: int = 0) -> None:
+        """Remember how far the waiter has read: only what is newer wakes it through polling."""
+        self._seen = (version, events)
 
     def wake(self) -> None:
         """Let the waiter read again."""

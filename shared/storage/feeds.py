@@ -25,8 +25,11 @@ from shared.storage.types import AnyRow
 _RUNS_AT_ONCE = 50
 
 _seq = sa.bindparam("_seq", type_=sa.BigInteger)
+_live = runs.alias("live")
 _COLUMNS = (
     sessions.c.id.label("session"),
+    sessions.c.version,
+    _live.c.event_count.label("live_count"),
     sessions.c.tenant,
     sessions.c.user_id,
     runs.c.id,
@@ -40,12 +43,14 @@ _OF_RUN = (
     sa.select(*_COLUMNS, run_details.c.error)
     .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
     .outerjoin(run_details, run_details.c.run_id == runs.c.id)
+    .outerjoin(_live, _live.c.id == sessions.c.active_run_id)
     .where(runs.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
 )
 _STARTED = sa.and_(runs.c.session_id == sessions.c.id, runs.c.event_count > 0, runs.c.seq >= _seq)
 _OF_SESSION = (
     sa.select(*_COLUMNS, sa.null().label("error"))
     .outerjoin_from(sessions, runs, _STARTED)
+    .outerjoin(_live, _live.c.id == sessions.c.active_run_id)
     .where(sessions.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
     .order_by(runs.c.seq)
     .limit(_RUNS_AT_ONCE)
@@ -83,9 +88,13 @@ Source: TypeAlias = OfRun | OfSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What comes after a place: `more` is there already, and after `over` there never will be."""
+    """What comes after a place: `more` is there already, and after `over` there never will be.
+
+    `seen` are the session's version and the number of its live run's events, for signals.
+    """
 
     session_id: SessionId
+    seen: tuple[int, int]
     events: tuple[Event, ...]
     position: Position
     more: bool
@@ -101,7 +110,9 @@ async def locate(
     """
     [first, *_] = await _runs(reading, principal, source, at)
     over = isinstance(source, OfRun) and _is_over(first, (), at)
-    part = Part(session_id=first.session, events=(), position=at, more=False, over=over)
+    part = Part(
+        session_id=first.session, seen=_seen(first), events=(), position=at, more=False, over=over
+    )
     if at == BEGINNING:
         return part
     if isinstance(source, OfRun):
@@ -124,6 +135,7 @@ async def read(
     position = events[-1].position if events else after
     return Part(
         session_id=found[0].session,
+        seen=_seen(found[0]),
         events=await _with_messages(reading, events),
         position=position,
         more=len(events) == limit or len(found) == _RUNS_AT_ONCE,
@@ -179,6 +191,10 @@ def _is_over(run: AnyRow, events: Sequence[Event], position: Position) -> bool:
     if events:
         return events[-1].type is EventType.RUN_SETTLED
     return run.settled_at is not None and position.number >= _count(run)
+
+
+def _seen(row: AnyRow) -> tuple[int, int]:
+    return row.version, row.live_count or 0
 
 
 def _count(run: AnyRow) -> int:

@@ -1,7 +1,7 @@
 """Who follows runs, for how long, and what is gone one day."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 
 import pytest
 
@@ -10,9 +10,12 @@ from shared.domain.event import Event
 from shared.domain.message import Reply
 from shared.domain.outcome import Cancelled, Succeeded
 from shared.domain.principal import DEFAULT_TENANT, Principal, Scope
+from shared.ids import SessionId
+from shared.signals import Position, VersionPoller
 from shared.storage import events
 from shared.storage.schema import run_events, runs
-from tests.contract.storyteller import ending, feed_of, saying, story_of, texts, told
+from shared.storage.sessions import positions
+from tests.contract.storyteller import ending, feed_of, saying, story_of, texts, told, types
 from tests.contract.test_store_feeds import a_long_story
 from tests.platforms import House
 
@@ -87,6 +90,41 @@ async def test_who_follows_hears_everything_once_as_it_comes(house: House) -> No
     await following.aclose()
     assert heard == await story_of(house, session)
     assert house.platform.signals.watched == set()
+
+
+async def test_without_signals_a_stream_goes_on_by_polling(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = house.platform.signals
+    for kind in ("moved", "spoke"):
+        monkeypatch.setattr(signals, kind, lambda _: None)
+
+    async def positions_of(ids: Collection[SessionId]) -> dict[SessionId, Position]:
+        async with house.store.reading() as reading:
+            return await positions(reading, ids)
+
+    poller = VersionPoller(signals, positions_of)
+    session, claim = await house.start()
+    feed = await house.platform.events.of_session(house.me, session.id, None)
+    following = feed.follow()
+
+    async def hear() -> list[str]:
+        hearing = asyncio.ensure_future(anext(following))
+        while not hearing.done():
+            await asyncio.sleep(0)
+            await poller.poll()
+        return types(list(hearing.result()))
+
+    async with asyncio.timeout(10):
+        await house.platform.execution.append(saying(claim, "a"))
+        assert await hear() == ["run.started", "attempt.started", "message.delta"]
+        await poller.poll()
+        await house.platform.execution.append(saying(claim, "b", start=3))
+        assert await hear() == ["message.delta"]
+        await poller.poll()
+        await house.platform.execution.settle(ending(claim, YES, start=4))
+        assert await hear() == ["message.completed", "run.settled"]
+    await following.aclose()
 
 
 async def test_an_append_and_a_settle_at_once_tell_each_thing_once(house: House) -> None:
