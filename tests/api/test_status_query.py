@@ -144,15 +144,17 @@ async def test_when_to_ask_again_is_half_of_what_is_to_be_expected(
 ) -> None:
     monkeypatch.setattr(platform.forces, "of", lambda _: Workforce(slots=1, seconds=9.0))
     idle, busy = await sessions(service, 2)
-    run = await post(service, busy)
+    posted = await service.call("POST", f"/v1/sessions/{busy}/messages", {"content": "hi"})
+    run = posted.json()["run"]["id"]
     hints = [
+        posted,
         await service.call("GET", f"/v1/sessions/{idle}/status"),
         await service.call("GET", f"/v1/sessions/{idle}/status", If_None_Match='"native-1"'),
         await service.call("GET", f"/v1/sessions/{busy}/status"),
         await service.call("POST", QUERY, {"session_ids": [idle, busy]}),
         await service.call("GET", f"/v1/runs/{run}"),
     ]
-    assert [each.headers["poll-after"] for each in hints] == ["30", "30", "5", "5", "5"]
+    assert [each.headers["poll-after"] for each in hints] == ["5", "30", "30", "5", "5", "5"]
     await Performer(platform).answer(run)
     assert "poll-after" not in (await service.call("GET", f"/v1/runs/{run}")).headers
 

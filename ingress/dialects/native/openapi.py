@@ -88,6 +88,7 @@ _RATED = {"/v1/messages:batch", "/v1/sessions/{session_id}/messages"}
 _HEADERS = {
     "/v1/sessions/{session_id}/messages": {"post": "Prefer"},
     "/v1/sessions/{session_id}/status": {"get": "If-None-Match"},
+    "/v1/status:query": {"post": "If-None-Match"},
     "/v1/sessions/{session_id}/state": {"patch": "If-Match"},
     "/v1/sessions/{session_id}/events": {"get": "Last-Event-ID"},
     "/v1/runs/{run_id}/events": {"get": "Last-Event-ID"},

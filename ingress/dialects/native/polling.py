@@ -20,7 +20,8 @@ _POLL_AFTER: Description = {
         "example": 2,
     }
 }
-POLLED: Responses = {200: {"headers": _POLL_AFTER}}
+POLLED: Responses = {200: {"headers": dict(_POLL_AFTER)}}
+ACCEPTED: Responses = {202: {"headers": dict(_POLL_AFTER)}}
 CONDITIONAL: Responses = {
     200: {"headers": _POLL_AFTER | _ETAG},
     304: {

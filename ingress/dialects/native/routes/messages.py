@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried, SessionPath
 from ingress.dialects.native.describe import also, problems
+from ingress.dialects.native.polling import ACCEPTED, after_run
 from ingress.dialects.native.prefer import seconds_to_wait
 from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.message import (
@@ -20,6 +21,7 @@ from ingress.dialects.native.wire.message import (
 from ingress.dialects.native.wire.paging import BY_SEQ, ListOf, from_listing
 from ingress.dialects.native.wire.receipt import Receipt, from_receipt, run_location
 from ingress.dialects.native.wire.run_view import from_retrieved
+from ingress.held import held
 from ingress.idempotency import REPLAYED, as_answer, once, to_response
 from ingress.rates import rate_headers
 from ingress.route import StrictRoute
@@ -46,6 +48,7 @@ _ANSWERED = TERMINAL | {RunStatus.WAITING}
     status_code=202,
     response_model=Receipt,
     responses=also(200, Receipt, "The run has ended or waits for a human.")
+    | ACCEPTED
     | problems(404, 409, 429),
 )
 async def post_message(call: Call, session_id: SessionPath, body: NewMessage) -> Response:
@@ -68,6 +71,8 @@ async def post_message(call: Call, session_id: SessionPath, body: NewMessage) ->
     if seconds := seconds_to_wait(call.headers.getlist("prefer")):
         headers["Preference-Applied"] = f"wait={seconds}"
         receipt = await _awaited(call, receipt, seconds)
+    elif isinstance(taken, Accepted):
+        headers |= after_run(call, taken.run)
     return to_response(receipt, headers)
 
 
@@ -83,7 +88,8 @@ async def _awaited(call: Call, receipt: Answer, seconds: int) -> Answer:
         return receipt
     # Accepted is accepted: what goes wrong with the waiting is no reason to post it again.
     with suppress(NotFound, Unavailable):
-        run = await call.platform.runs.wait(call.principal, receipt.run_id, seconds=seconds)
+        waiting = call.platform.runs.wait(call.principal, receipt.run_id, seconds=seconds)
+        run = await held(call, waiting)
         body = orjson.loads(receipt.body) | {"run": from_run(run)}
         status = 200 if run.status in _ANSWERED else 202
         return as_answer(body, status, receipt.location, run.id)
