@@ -51,16 +51,19 @@ class Runs:
     async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
         """Read the run once it is terminal or waiting, or when the time is up."""
         deadline = monotonic() + seconds
-        session_id, _ = await self._standing(principal, run_id)
+        session_id, *_ = await self._standing(principal, run_id)
         with self._signals.subscribe(session_id) as subscription:
             while True:
-                _, status = await self._standing(principal, run_id)
+                _, version, status = await self._standing(principal, run_id)
                 left = 0.0 if self._signals.released else deadline - monotonic()
                 if status in TERMINAL or status is RunStatus.WAITING or left <= 0:
                     return await self.get(principal, run_id)
+                subscription.saw(version)
                 await subscription.wait(left)
 
-    async def _standing(self, principal: Principal, run_id: RunId) -> tuple[SessionId, RunStatus]:
+    async def _standing(
+        self, principal: Principal, run_id: RunId
+    ) -> tuple[SessionId, int, RunStatus]:
         async with self._store.reading() as reading:
             found = await rows.standing(reading, principal, run_id)
         if found is None:

@@ -67,7 +67,9 @@ _SELECT = (
 _ONE = _SELECT.where(runs.c.id == sa.bindparam("_id"))
 _SEVERAL = _SELECT.where(any_of(runs.c.id, "ids"))
 _STANDING = (
-    sa.select(runs.c.session_id, runs.c.status, sessions.c.tenant, sessions.c.user_id)
+    sa.select(
+        runs.c.session_id, runs.c.status, sessions.c.version, sessions.c.tenant, sessions.c.user_id
+    )
     .join_from(runs, sessions, sessions.c.id == runs.c.session_id)
     .where(runs.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
 )
@@ -84,12 +86,12 @@ _ATTEMPTS = (
 
 async def standing(
     reading: AsyncConnection, principal: Principal, run_id: RunId
-) -> tuple[SessionId, RunStatus] | None:
-    """Read a run's session and status, and nothing else, if it exists for this caller."""
+) -> tuple[SessionId, int, RunStatus] | None:
+    """Read a run's session, its version, and the run's status, if it exists for this caller."""
     row = (await reading.execute(_STANDING, {"_id": run_id})).one_or_none()
     if row is None or not principal.sees(row.tenant, row.user_id):
         return None
-    return SessionId(row.session_id), RunStatus(row.status)
+    return SessionId(row.session_id), row.version, RunStatus(row.status)
 
 
 async def fetch(
