@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
+from ingress.held import departure
 from shared.clock import monotonic
 from shared.domain.errors import InturnError
 
@@ -59,7 +60,7 @@ class EventStream:
         """Stream; whichever way it ends, nothing of it is left behind."""
         del scope
         streaming = asyncio.create_task(self._stream(send))
-        leaving = asyncio.create_task(_departure(receive))
+        leaving = asyncio.create_task(departure(receive))
         try:
             await asyncio.wait({streaming, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -108,8 +109,3 @@ def _frame(frame: Frame) -> bytes:
 
 async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-async def _departure(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
