@@ -41,12 +41,7 @@ async def save(
         new = {"id": spec.id or agent_id_of(spec.name), "created_at": now}
         insert = insert_into(transaction, agents).values(values | new)
         await transaction.execute(
-            insert.on_conflict_do_update(
-                index_elements=["name"],
-                index_where=_ALIVE,
-                set_=values,
-                where=agents.c.made_by == MadeBy.FILE,
-            )
+            insert.on_conflict_do_update(index_elements=["name"], index_where=_ALIVE, set_=values)
         )
     await save_pools(transaction, {spec.pool for spec in specs})
     for row in await _rows(transaction, specs):

@@ -150,6 +150,7 @@ async def test_a_time_is_sent_once_whatever_the_rows_say(house: House) -> None:
     await until(house, made.next_at)
     for _ in range(2):
         await house.platform.upkeep.due()
+        assert (await look(house, made)).last_error is None
         await house.write(schedules.update().values(next_at=made.next_at))
     assert await house.count(runs) == 1
 
