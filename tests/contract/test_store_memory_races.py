@@ -16,6 +16,7 @@ from shared.ids import MessageId, RunId, new_id
 from shared.service.once import once
 from shared.storage import intake
 from shared.storage.intake import Taken
+from shared.storage.memory import Memory
 from shared.storage.schema import idempotency_keys, runs, sessions
 from shared.storage.store import Transaction
 from tests.platforms import House, a_message
@@ -115,6 +116,26 @@ async def test_keys_are_locked_in_one_order_whatever_the_batch_has(house: House)
     assert isinstance(new, Accepted)
     assert all(isinstance(each, Replayed) for each in replayed)
     assert await house.count(idempotency_keys) == 5
+
+
+async def test_nobody_holds_a_key_while_waiting_for_a_smaller_one(house: House) -> None:
+    session = await house.session()
+
+    async def enter_both() -> None:
+        async with house.store.transaction() as transaction:
+            await Memory.enter(transaction, items(house, session, "z", "m"))
+            raise GivenUp
+
+    with pytest.raises(GivenUp):
+        async with house.store.transaction() as transaction:
+            await Memory.enter(transaction, items(house, session, "m"))
+            waiting = asyncio.create_task(enter_both())
+            await house.until_somebody_waits_for_a_lock()
+            await Memory.enter(transaction, items(house, session, "z"))
+            raise GivenUp
+    with pytest.raises(GivenUp):
+        await waiting
+    assert await house.count(idempotency_keys) == 0
 
 
 @pytest.mark.parametrize("gives_up", [False, True])
