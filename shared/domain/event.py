@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from shared.clock import Instant
 from shared.domain.exits import Exit
@@ -61,7 +62,24 @@ class Position:
         return cls(int(match[1]), int(match[2]))
 
 
-BEGINNING = Position(0, 0)
+BEGINNING, ENDING = Position(0, 0), Position(1 << 62, (1 << 31) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OfRun:
+    """The events of one run."""
+
+    id: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class OfSession:
+    """The events of a session's started runs, one after the other."""
+
+    id: SessionId
+
+
+Source: TypeAlias = OfRun | OfSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,11 @@ from collections.abc import AsyncGenerator
 
 from shared.clock import monotonic
 from shared.domain.errors import ValidationFailed
-from shared.domain.event import BEGINNING, Event, Position
+from shared.domain.event import BEGINNING, ENDING, Event, OfRun, Position, Source
 from shared.domain.principal import Principal
-from shared.ids import RunId, SessionId
 from shared.signals import Signals
 from shared.storage import feeds
-from shared.storage.feeds import OfRun, OfSession, Part, Source
+from shared.storage.feeds import Part
 from shared.storage.store import Store
 
 PAGE = 100
@@ -24,25 +23,30 @@ class Events:
         self._store = store
         self._signals = signals
 
-    async def of_run(self, principal: Principal, run_id: RunId, after: Position | None) -> "Feed":
-        """Stand behind an event of a run. Raises NotFound, ValidationFailed."""
-        return await self._open(principal, OfRun(run_id), after, "this run")
-
-    async def of_session(
-        self, principal: Principal, session_id: SessionId, after: Position | None
-    ) -> "Feed":
-        """Stand behind an event of a session's runs. Raises NotFound, ValidationFailed."""
-        return await self._open(principal, OfSession(session_id), after, "this session")
-
-    async def _open(
-        self, principal: Principal, source: Source, after: Position | None, whose: str
-    ) -> "Feed":
-        position = BEGINNING if after is None else after
-        async with self._store.reading() as reading:
-            part = await feeds.locate(reading, principal, source, position)
-        if part is None:
-            raise ValidationFailed.of(("after",), f"no event of {whose} has this id")
+    async def open(self, principal: Principal, source: Source, after: Position | None) -> "Feed":
+        """Stand behind an event. Raises NotFound, ValidationFailed."""
+        part = await self._locate(principal, source, BEGINNING if after is None else after)
         return Feed(self._store, self._signals, principal, source, part)
+
+    async def latest(
+        self, principal: Principal, source: Source, before: Position | None, limit: int
+    ) -> tuple[tuple[Event, ...], Position | None]:
+        """Read backwards, and where the next page begins. Raises like `open`."""
+        if before is not None:
+            await self._locate(principal, source, before)
+        async with self._store.reading() as reading:
+            events, more = await feeds.read_back(
+                reading, principal, source, before or ENDING, limit
+            )
+        return events, events[-1].position if events and more else None
+
+    async def _locate(self, principal: Principal, source: Source, at: Position) -> Part:
+        async with self._store.reading() as reading:
+            part = await feeds.locate(reading, principal, source, at)
+        if part is None:
+            whose = "run" if isinstance(source, OfRun) else "session"
+            raise ValidationFailed.of(("after",), f"no event of this {whose} has this id")
+        return part
 
 
 class Feed:

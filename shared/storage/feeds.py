@@ -6,17 +6,27 @@ committed: what is read up to a place is whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.domain.errors import NotFound
-from shared.domain.event import BEGINNING, Event, EventType, NewEvent, Position, settled
+from shared.domain.event import (
+    BEGINNING,
+    ENDING,
+    Event,
+    EventType,
+    NewEvent,
+    OfRun,
+    Position,
+    Source,
+    settled,
+)
 from shared.domain.principal import Principal
 from shared.domain.run import RunStatus
-from shared.ids import RunId, SessionId
+from shared.ids import SessionId
 from shared.storage import messages
 from shared.storage.rows import to_error
 from shared.storage.schema import run_details, run_events, runs, sessions
@@ -25,6 +35,7 @@ from shared.storage.types import AnyRow
 _RUNS_AT_ONCE = 50
 
 _seq = sa.bindparam("_seq", type_=sa.BigInteger)
+_number = sa.bindparam("_number", type_=sa.Integer)
 _live = runs.alias("live")
 _COLUMNS = (
     sessions.c.id.label("session"),
@@ -46,44 +57,36 @@ _OF_RUN = (
     .outerjoin(_live, _live.c.id == sessions.c.active_run_id)
     .where(runs.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
 )
-_STARTED = sa.and_(runs.c.session_id == sessions.c.id, runs.c.event_count > 0, runs.c.seq >= _seq)
-_OF_SESSION = (
-    sa.select(*_COLUMNS, sa.null().label("error"))
-    .outerjoin_from(sessions, runs, _STARTED)
-    .outerjoin(_live, _live.c.id == sessions.c.active_run_id)
-    .where(sessions.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
-    .order_by(runs.c.seq)
-    .limit(_RUNS_AT_ONCE)
-)
+
+
+def _of_session(beyond: sa.ColumnElement[bool], order: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    mine = sa.and_(runs.c.session_id == sessions.c.id, runs.c.event_count > 0, beyond)
+    return (
+        sa.select(*_COLUMNS, sa.null().label("error"))
+        .outerjoin_from(sessions, runs, mine)
+        .outerjoin(_live, _live.c.id == sessions.c.active_run_id)
+        .where(sessions.c.id == sa.bindparam("_id"), sessions.c.deleted_at.is_(None))
+        .order_by(order)
+        .limit(_RUNS_AT_ONCE)
+    )
+
+
+def _of_number(beyond: sa.ColumnElement[bool], order: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(run_events)
+        .where(run_events.c.run_id == sa.bindparam("_run"), beyond)
+        .order_by(order)
+        .limit(sa.bindparam("_limit", type_=sa.Integer))
+    )
+
+
+_OF_SESSION = _of_session(runs.c.seq >= _seq, runs.c.seq.asc())
+_OF_SESSION_BACK = _of_session(runs.c.seq <= _seq, runs.c.seq.desc())
+_EVENTS = _of_number(run_events.c.number > _number, run_events.c.number.asc())
+_EVENTS_BACK = _of_number(run_events.c.number < _number, run_events.c.number.desc())
 _AT = sa.select(runs.c.event_count, runs.c.settled_at).where(
     runs.c.session_id == sa.bindparam("_id"), runs.c.seq == _seq
 )
-_EVENTS = (
-    sa.select(run_events)
-    .where(
-        run_events.c.run_id == sa.bindparam("_run"),
-        run_events.c.number > sa.bindparam("_after", type_=sa.Integer),
-    )
-    .order_by(run_events.c.number)
-    .limit(sa.bindparam("_limit", type_=sa.Integer))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class OfRun:
-    """The events of one run."""
-
-    id: RunId
-
-
-@dataclass(frozen=True, slots=True)
-class OfSession:
-    """The events of a session's runs, one after the other."""
-
-    id: SessionId
-
-
-Source: TypeAlias = OfRun | OfSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +131,9 @@ async def read(
     found = await _runs(reading, principal, source, after)
     events: list[Event] = []
     for run in found:
-        if run.id is not None and len(events) < limit:
-            events += await _events(reading, run, after, limit - len(events))
+        known = after.number if run.seq == after.seq else 0
+        if run.id is not None and run.event_count > known and len(events) < limit:
+            events += await _events(reading, _EVENTS, run, known, limit - len(events))
     if isinstance(source, OfRun):
         events = events or _unsaid(found[0], after)
     position = events[-1].position if events else after
@@ -143,27 +147,41 @@ async def read(
     )
 
 
+async def read_back(
+    reading: AsyncConnection, principal: Principal, source: Source, before: Position, limit: int
+) -> tuple[tuple[Event, ...], bool]:
+    """Read at most `limit` events, the latest first; tell if there may be more. Raises NotFound."""
+    found = await _runs(reading, principal, source, before, _OF_SESSION_BACK)
+    events: list[Event] = []
+    for run in found:
+        number = before.number if run.seq == before.seq else ENDING.number
+        if run.id is not None and len(events) < limit:
+            events += await _events(reading, _EVENTS_BACK, run, number, limit - len(events))
+    if isinstance(source, OfRun) and not events and before == ENDING:
+        events = _unsaid(found[0], BEGINNING)
+    more = len(events) == limit or len(found) == _RUNS_AT_ONCE
+    return await _with_messages(reading, events), more
+
+
 async def _runs(
-    reading: AsyncConnection, principal: Principal, source: Source, after: Position
+    reading: AsyncConnection,
+    principal: Principal,
+    source: Source,
+    at: Position,
+    of_session: sa.Select[Any] = _OF_SESSION,
 ) -> Sequence[AnyRow]:
-    query = _OF_RUN if isinstance(source, OfRun) else _OF_SESSION
+    query = _OF_RUN if isinstance(source, OfRun) else of_session
     asked: dict[str, Any] = {"_id": source.id}
-    if isinstance(source, OfSession):
-        asked["_seq"] = after.seq
-    rows = (await reading.execute(query, asked)).all()
+    rows = (await reading.execute(query, asked | {"_seq": at.seq})).all()
     if not rows or not principal.sees(rows[0].tenant, rows[0].user_id):
         raise NotFound("run" if isinstance(source, OfRun) else "session")
     return rows
 
 
 async def _events(
-    reading: AsyncConnection, run: AnyRow, after: Position, limit: int
+    reading: AsyncConnection, query: sa.Select[Any], run: AnyRow, number: int, limit: int
 ) -> list[Event]:
-    known = after.number if run.seq == after.seq else 0
-    if run.event_count <= known:
-        return []
-    asked = {"_run": run.id, "_after": known, "_limit": limit}
-    rows = await reading.execute(_EVENTS, asked)
+    rows = await reading.execute(query, {"_run": run.id, "_number": number, "_limit": limit})
     return [_to_event(run, row.number, row) for row in rows]
 
 

@@ -116,6 +116,18 @@ async def test_pages_follow_each_other(service: Caller, performer: Performer) ->
     assert cursor == read[-1].id
 
 
+async def test_the_latest_come_first_if_asked_for(service: Caller, performer: Performer) -> None:
+    session, run = await posted(service)
+    await performer.answer(run)
+    url = f"/v1/sessions/{session}/events"
+    whole, _ = await polled(service, url)
+    first, cursor = await polled(service, f"{url}?order=desc&limit=3")
+    assert (first, cursor) == (whole[:0:-1], "2-2")
+    assert await polled(service, f"{url}?order=desc&cursor={cursor}") == (whole[:1], None)
+    for query in ("order=desc&wait=5", f"after={cursor}&cursor=2-1", "order=down"):
+        assert await service.refused("GET", f"{url}?{query}") == "422 validation_failed"
+
+
 async def test_what_takes_anything_gets_a_stream_and_a_poll_a_page(
     service: Caller, performer: Performer
 ) -> None:

@@ -3,7 +3,16 @@
 from dataclasses import replace
 
 from shared.clock import Instant
-from shared.domain.event import Event, EventType, NewEvent, Position, Said, opening
+from shared.domain.event import (
+    Event,
+    EventType,
+    NewEvent,
+    OfRun,
+    OfSession,
+    Position,
+    Said,
+    opening,
+)
 from shared.domain.execution import Append, Claim, Settlement
 from shared.domain.outcome import Outcome
 from shared.domain.session import Session
@@ -43,7 +52,7 @@ def ending(claim: Claim, outcome: Outcome, *texts: str, start: int | None = None
 
 async def feed_of(house: House, run: RunId, after: str | None = None) -> Feed:
     position = None if after is None else Position.parse(after)
-    return await house.platform.events.of_run(house.me, run, position)
+    return await house.platform.events.open(house.me, OfRun(run), position)
 
 
 async def all_of(feed: Feed, limit: int = 200) -> list[Event]:
@@ -62,7 +71,9 @@ async def story_of(
     house: House, session: Session, after: Position | None = None, limit: int = 200
 ) -> list[Event]:
     """All that a session's runs have said after that."""
-    return await all_of(await house.platform.events.of_session(house.me, session.id, after), limit)
+    return await all_of(
+        await house.platform.events.open(house.me, OfSession(session.id), after), limit
+    )
 
 
 def types(events: list[Event]) -> list[str]:

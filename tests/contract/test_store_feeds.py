@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from shared.domain.errors import ValidationFailed
-from shared.domain.event import BEGINNING, Position
+from shared.domain.event import BEGINNING, Event, OfRun, OfSession, Position, Source
 from shared.domain.message import Reply
 from shared.domain.outcome import Deferred, Failed, Paused, Retrying, Succeeded
 from shared.domain.requests import Decision
@@ -96,6 +96,19 @@ async def test_cut_anywhere_the_rest_is_exact(house: House, limit: int) -> None:
         for cut, event in enumerate(whole, 1):
             rest = await all_of(await feed_of(house, run_id, str(event.position)), limit)
             assert rest == whole[cut:]
+
+
+async def test_backwards_it_is_the_same_story(house: House) -> None:
+    session, run_ids = await a_long_story(house)
+    sources: list[Source] = [OfSession(session.id), *map(OfRun, run_ids)]
+    for source in sources:
+        whole = await all_of(await house.platform.events.open(house.me, source, None))
+        read: list[Event] = []
+        before: Position | None = None
+        while before is not None or not read:
+            page, before = await house.platform.events.latest(house.me, source, before, 4)
+            read += page
+        assert read == whole[::-1]
 
 
 async def test_a_place_before_a_first_event_is_one(house: House) -> None:

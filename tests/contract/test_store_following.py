@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection
 import pytest
 
 from shared.domain.errors import NotFound
-from shared.domain.event import Event
+from shared.domain.event import Event, OfRun, OfSession
 from shared.domain.message import Reply
 from shared.domain.outcome import Cancelled, Succeeded
 from shared.domain.principal import DEFAULT_TENANT, Principal, Scope
@@ -51,15 +51,15 @@ async def test_who_may_not_see_a_run_does_not_hear_it(house: House) -> None:
     session, [first, *_] = await a_long_story(house)
     stranger = Principal(tenant=DEFAULT_TENANT, user_id="eve", scope=Scope.USER)
     with pytest.raises(NotFound):
-        await house.platform.events.of_run(stranger, first, None)
+        await house.platform.events.open(stranger, OfRun(first), None)
     with pytest.raises(NotFound):
-        await house.platform.events.of_session(stranger, session.id, None)
+        await house.platform.events.open(stranger, OfSession(session.id), None)
 
 
 async def test_a_deleted_session_falls_silent(house: House) -> None:
     session, [first, *_] = await a_long_story(house)
     feeds = [await feed_of(house, first)]
-    feeds.append(await house.platform.events.of_session(house.me, session.id, None))
+    feeds.append(await house.platform.events.open(house.me, OfSession(session.id), None))
     await house.platform.sessions.delete(house.me, session.id)
     for feed in feeds:
         with pytest.raises(NotFound):
@@ -71,7 +71,7 @@ async def test_a_deleted_session_falls_silent(house: House) -> None:
 
 async def test_who_follows_hears_everything_once_as_it_comes(house: House) -> None:
     session, claim = await house.start()
-    feed = await house.platform.events.of_session(house.me, session.id, None)
+    feed = await house.platform.events.open(house.me, OfSession(session.id), None)
     following = feed.follow()
     heard: list[Event] = []
 
@@ -105,7 +105,7 @@ async def test_without_signals_a_stream_goes_on_by_polling(
 
     poller = VersionPoller(signals, positions_of)
     session, claim = await house.start()
-    feed = await house.platform.events.of_session(house.me, session.id, None)
+    feed = await house.platform.events.open(house.me, OfSession(session.id), None)
     following = feed.follow()
 
     async def hear() -> list[str]:

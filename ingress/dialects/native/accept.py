@@ -17,7 +17,7 @@ def wants_stream(accept: str | None, *, polls: bool) -> bool:
         return not polls
     if stream > page and polls:
         detail = "goes with `Accept: application/json`; a stream waits and ends by itself"
-        raise ValidationFailed.of(("query",), f"`limit` or `wait` {detail}")
+        raise ValidationFailed.of(("query",), f"`limit`, `wait` or `order` {detail}")
     return stream > page
 
 

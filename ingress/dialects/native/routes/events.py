@@ -1,6 +1,5 @@
 """Events: followed as a stream, or polled; one cursor for both."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
@@ -17,7 +16,8 @@ from ingress.dialects.native.wire.fields import answer
 from ingress.route import StrictRoute
 from ingress.sse import MEDIA_TYPE, EventStream, Pages
 from shared.domain.errors import ValidationFailed
-from shared.domain.event import Position
+from shared.domain.event import Event, OfRun, OfSession, Position, Source
+from shared.domain.jsontypes import Json
 from shared.service.events import Feed
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["events"])
@@ -47,9 +47,7 @@ async def get_run_events(call: Call, run_id: RunPath, query: Queried[EventsQuery
     `Accept` decides; `Last-Event-ID` or `after` resumes, the later of the two if both are sent.
     A stream ends after `run.settled`. A page may be held with `wait` until there is something.
     """
-    events, caller = call.platform.events, call.principal
-    feed = await _open(call, query, lambda seen: events.of_run(caller, run_id, seen))
-    return await _respond(call, feed, query)
+    return await _respond(call, OfRun(run_id), query)
 
 
 @router.get(
@@ -62,25 +60,12 @@ async def get_session_events(
     call: Call, session_id: SessionPath, query: Queried[EventsQuery]
 ) -> Answer:
     """Read what a session's runs say, one run after the other, from when they start."""
-    events, caller = call.platform.events, call.principal
-    feed = await _open(call, query, lambda seen: events.of_session(caller, session_id, seen))
-    return await _respond(call, feed, query)
-
-
-async def _open(
-    call: Call, query: EventsQuery, of: Callable[[Position | None], Awaitable[Feed]]
-) -> Feed:
-    """Stand behind what the client has, and blame where it says so if there is no such event."""
-    seen, where = _seen(call, query)
-    try:
-        return await of(seen)
-    except ValidationFailed as error:
-        raise ValidationFailed.of(where, error.errors[0].msg) from None
+    return await _respond(call, OfSession(session_id), query)
 
 
 def _seen(call: Call, query: EventsQuery) -> tuple[Position | None, tuple[str, str]]:
     """Read both; who reconnects sends its old `after` beside the newer header."""
-    after = None if query.after is None else Position.parse(query.after)
+    after = None if query.at is None else Position.parse(query.at)
     header = call.headers.get("last-event-id")
     if not header:
         return after, _AFTER
@@ -91,17 +76,42 @@ def _seen(call: Call, query: EventsQuery) -> tuple[Position | None, tuple[str, s
     return (last, _LAST_EVENT_ID) if after is None or last > after else (after, _AFTER)
 
 
-async def _respond(call: Call, feed: Feed, query: EventsQuery) -> Answer:
-    if wants_stream(call.headers.get("accept"), polls=query.polls):
-        if feed.over:
-            return Response(status_code=204)
-        return EventStream(_pages(feed), welcome=lambda: authenticate(call))
+async def _respond(call: Call, source: Source, query: EventsQuery) -> Answer:
+    streams = wants_stream(call.headers.get("accept"), polls=query.polls)
+    seen, where = _seen(call, query)
+    try:
+        if query.backwards:
+            return await _latest(call, source, seen, query)
+        feed = await call.platform.events.open(call.principal, source, seen)
+    except ValidationFailed as error:
+        raise ValidationFailed.of(where, error.errors[0].msg) from None
+    return _stream(call, feed) if streams else await _next(feed, query)
+
+
+async def _latest(
+    call: Call, source: Source, before: Position | None, query: EventsQuery
+) -> Response:
+    events, cursor = await call.platform.events.latest(call.principal, source, before, query.most)
+    return _page(events, cursor)
+
+
+async def _next(feed: Feed, query: EventsQuery) -> Response:
     if query.wait:
         events = await feed.wait(query.most, seconds=query.wait)
     else:
         events = await feed.read(query.most)
-    cursor = None if feed.over else str(feed.position)
-    return answer({"data": [from_event(each) for each in events], "next_cursor": cursor})
+    return _page(events, None if feed.over else feed.position)
+
+
+def _page(events: tuple[Event, ...], cursor: Position | None) -> Response:
+    data: list[Json] = [from_event(each) for each in events]
+    return answer({"data": data, "next_cursor": None if cursor is None else str(cursor)})
+
+
+def _stream(call: Call, feed: Feed) -> Answer:
+    if feed.over:
+        return Response(status_code=204)
+    return EventStream(_pages(feed), welcome=lambda: authenticate(call))
 
 
 async def _pages(feed: Feed) -> Pages:

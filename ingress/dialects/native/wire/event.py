@@ -1,9 +1,9 @@
 """Events on the wire: what runs say, in one shape for poll and stream."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ingress.deps import Wait, whole
 from ingress.sse import Frame
@@ -29,19 +29,40 @@ EventId = Annotated[
 
 
 class EventsQuery(BaseModel):
-    """From where on; `limit` and `wait` are the poll's."""
+    """From where on; `limit`, `wait` and `order` are the poll's. `cursor` is `after`."""
 
     model_config = ConfigDict(extra="forbid")
 
     after: EventId | None = None
+    cursor: EventId | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(whole)] | None = None
     wait: Wait = None
-    order: Literal["asc"] = "asc"
+    order: Literal["asc", "desc"] = "asc"
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.cursor is not None and self.after not in {None, self.cursor}:
+            message = "`after` and `cursor` are the same; send one"
+            raise ValueError(message)
+        if self.backwards and self.wait:
+            message = "`wait` waits for what comes next; leave out `order=desc`"
+            raise ValueError(message)
+        return self
+
+    @property
+    def at(self) -> str | None:
+        """Where the page begins."""
+        return self.after or self.cursor
+
+    @property
+    def backwards(self) -> bool:
+        """The latest first."""
+        return self.order == "desc"
 
     @property
     def polls(self) -> bool:
         """Asks for what only a poll has."""
-        return self.limit is not None or self.wait is not None
+        return self.limit is not None or self.wait is not None or self.backwards
 
     @property
     def most(self) -> int:
@@ -50,7 +71,14 @@ class EventsQuery(BaseModel):
 
 
 class Event(BaseModel):
-    """`data` has run_id, session_id, correlation_id, at, and what the type adds."""
+    """`data` has run_id, session_id, correlation_id, at, and what the type adds.
+
+    `attempt.started`: attempt; it voids the deltas before it. `message.delta`: message_id, index,
+    text. `reasoning.delta`: text. `tool.called`: call_id, name, arguments. `tool.returned`:
+    call_id, result or error, duration_ms. `retrieval`: total, included. `run.waiting`: cause.
+    `attempt.failed`: attempt, error, retry_at. `message.completed`: message. `run.settled`:
+    status, error.
+    """
 
     id: str
     type: EventType
