@@ -1,9 +1,9 @@
 """Notices: what somebody wants to hear of becomes deliveries, in the commit that makes it true."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from shared.storage.lines import Line
 from shared.storage.schema import deliveries, run_details, webhooks
 from shared.storage.store import Transaction
 from shared.storage.types import AnyRow, any_of
+
+Listeners: TypeAlias = dict[UUID | None, list[AnyRow]]
 
 # One look for both kinds: nobody listens, most of the time.
 _SUBSCRIBED = sa.select(
@@ -56,11 +58,12 @@ class Notice:
     principal_id: PrincipalId | None = None
 
     @property
-    def owners(self) -> set[UUID]:
+    def owners(self) -> set[PrincipalId]:
         """Whose subscriptions hear of it: the user's, and the tenant's."""
         return {owner_of(self.tenant, self.user_id), owner_of(self.tenant, None)}
 
 
+@lru_cache(maxsize=10_000)
 def owner_of(tenant: str, user_id: str | None) -> PrincipalId:
     """Name the owner of sessions: a user, or the tenant as a whole."""
     return Principal(tenant=tenant, user_id=user_id, scope=Scope.USER).id
@@ -73,37 +76,51 @@ async def notify_of_runs(
 
     Called by every verb that ends a run or makes it wait, in its own transaction.
     """
-    return await notify(
-        transaction,
-        [
-            Notice(
-                event=TOLD[status],
-                tenant=line.tenant,
-                user_id=line.user_id,
-                session_id=line.id,
-                correlation_id=run.correlation_id,
-                run_id=run.id,
-                principal_id=run.principal_id,
-            )
-            for line, run, status in changed
-            if status in TOLD
-        ],
-        now,
-    )
-
-
-async def notify(transaction: Transaction, notices: Sequence[Notice], now: Instant) -> set[UUID]:
-    """Write a delivery for each listener of each notice; return the runs they hear of."""
-    if not notices:
-        return set()
-    owners = set[UUID]().union(*(notice.owners for notice in notices))
-    run_ids = [notice.run_id for notice in notices if notice.run_id is not None]
-    found = await transaction.execute(_LISTENERS, {"owners": owners, "runs": run_ids})
-    listeners: dict[UUID | None, list[AnyRow]] = defaultdict(list)
-    for row in found:
-        listeners[row.of].append(row)
+    told = [each for each in changed if each[2] in TOLD]
+    owners = {(line.tenant, line.user_id) for line, _, _ in told}
+    listeners = await _listeners(transaction, owners, [run.id for _, run, _ in told])
     if not listeners:
         return set()
+    notices = [
+        Notice(
+            event=TOLD[status],
+            tenant=line.tenant,
+            user_id=line.user_id,
+            session_id=line.id,
+            correlation_id=run.correlation_id,
+            run_id=run.id,
+            principal_id=run.principal_id,
+        )
+        for line, run, status in told
+    ]
+    return await _tell(transaction, notices, listeners, now)
+
+
+async def notify(transaction: Transaction, notices: Sequence[Notice], now: Instant) -> None:
+    """Tell who listens of what is not about a run."""
+    owners = {(notice.tenant, notice.user_id) for notice in notices}
+    listeners = await _listeners(transaction, owners, ())
+    await _tell(transaction, notices, listeners, now)
+
+
+async def _listeners(
+    transaction: Transaction, owners: Collection[tuple[str, str | None]], run_ids: Sequence[UUID]
+) -> Listeners:
+    """Find who listens, by the owner or the run that they listen to."""
+    if not owners:
+        return {}
+    ids = {owner_of(*each) for each in owners} | {owner_of(tenant, None) for tenant, _ in owners}
+    found = await transaction.execute(_LISTENERS, {"owners": ids, "runs": run_ids})
+    listeners: Listeners = {}
+    for row in found:
+        listeners.setdefault(row.of, []).append(row)
+    return listeners
+
+
+async def _tell(
+    transaction: Transaction, notices: Sequence[Notice], listeners: Listeners, now: Instant
+) -> set[UUID]:
+    """Write a delivery for each listener of each notice; return the runs they hear of."""
     rows = [
         _row(notice, listener, now)
         for notice in notices

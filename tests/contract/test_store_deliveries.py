@@ -184,3 +184,20 @@ async def test_a_deleted_session_takes_what_was_said_of_it_along(
     await house.platform.sessions.delete(house.me, session.id)
     await house.platform.upkeep.sweep()
     assert await house.count(deliveries) == 0
+
+
+async def test_what_is_still_to_be_said_of_a_deleted_session_is_less(
+    house: House, listener: Listener
+) -> None:
+    await listener.subscribe()
+    session, claim = await house.start()
+    await house.answer(claim, "a secret")
+    first = await one(listener)
+    assert "a secret" in first.body
+    await listener.say(first, ERROR)
+    await house.platform.sessions.delete(house.me, session.id)
+    await house.platform.upkeep.sweep()
+    house.wait(10)
+    second = await one(listener)
+    assert second.id == first.id
+    assert "a secret" not in second.body
