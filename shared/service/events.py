@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from shared.clock import monotonic
-from shared.domain.errors import ValidationFailed
+from shared.domain.errors import FieldError, ValidationFailed
 from shared.domain.event import BEGINNING, ENDING, Event, OfRun, Position, Source
 from shared.domain.principal import Principal
 from shared.signals import Signals
@@ -45,7 +45,8 @@ class Events:
             part = await feeds.locate(reading, principal, source, at)
         if part is None:
             whose = "run" if isinstance(source, OfRun) else "session"
-            raise ValidationFailed.of(("after",), f"no event of this {whose} has this id")
+            wrong = FieldError(("after",), f"no event of this {whose} has this id")
+            raise ValidationFailed((wrong,), f"No event of this {whose} has the id {at}.")
         return part
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog
+from starlette.types import ASGIApp
 
 from ingress.app import create_app
 from shared.bootstrap import Platform, migrate_database, open_platform
@@ -53,9 +54,14 @@ async def platform(settings: Settings) -> AsyncIterator[Platform]:
 
 
 @pytest.fixture
-async def http(settings: Settings, platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
+def app(settings: Settings, platform: Platform) -> ASGIApp:
+    return create_app(settings, platform)
+
+
+@pytest.fixture
+async def http(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     """Nobody yet: no credential."""
-    transport = httpx.ASGITransport(create_app(settings, platform))
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://inturn") as client:
         yield client
 

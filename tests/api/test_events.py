@@ -3,24 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from ingress.app import create_app
 from shared.bootstrap import Platform
-from shared.settings import Settings
 from tests.api.caller import Caller, outcome
 from tests.api.listener import Heard, listening, parse
 from tests.api.performer import Performer
 
 STREAM, PAGE = "text/event-stream", "application/json"
 TOLD = ["run.started", "attempt.started", "message.completed", "run.settled"]
-
-
-@pytest.fixture
-def app(settings: Settings, platform: Platform) -> ASGIApp:
-    return create_app(settings, platform)
 
 
 @pytest.fixture
@@ -219,38 +211,3 @@ async def test_a_deleted_session_ends_its_streams(
         await of_run.until(end=True)
     for place in (f"sessions/{session}", f"runs/{run}"):
         assert await service.refused("GET", f"/v1/{place}/events") == "404 not_found"
-
-
-async def test_events_of_somebody_else_are_not_there(
-    ada: Caller, bob: Caller, http: httpx.AsyncClient
-) -> None:
-    session, run = await posted(ada)
-    for url in (f"/v1/sessions/{session}/events", f"/v1/runs/{run}/events"):
-        assert await bob.refused("GET", url) == "404 not_found"
-        assert outcome(await http.get(url)) == "401 unauthenticated"
-    assert await polled(ada, f"/v1/runs/{run}/events") == ([], "0-0")
-
-
-BAD_IDS = ["2-5", "4-1", "999-1", "x", "2", "2-", "-1", "2-1.0", "02-1", "9" * 30 + "-1"]
-
-
-async def test_an_id_of_no_event_is_refused_wherever_it_stands(
-    service: Caller, performer: Performer
-) -> None:
-    session, run = await posted(service)
-    await posted(service, session)
-    await performer.answer(run)
-    for url in (f"/v1/runs/{run}/events", f"/v1/sessions/{session}/events"):
-        for strange in BAD_IDS:
-            for accept in (STREAM, PAGE):
-                asked = await service.call("GET", f"{url}?after={strange}", Accept=accept)
-                assert refusal(asked) == ["query", "after"], strange
-                asked = await service.call("GET", url, Accept=accept, Last_Event_ID=strange)
-                assert refusal(asked) == ["header", "Last-Event-ID"], strange
-
-
-def refusal(response: httpx.Response) -> list[str]:
-    assert outcome(response) == "422 validation_failed"
-    [error] = response.json()["errors"]
-    where: list[str] = error["loc"]
-    return where

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import ASGIApp
 
-from ingress.app import create_app
 from shared.bootstrap import Platform
 from shared.settings import Settings
 from tests.api.caller import Caller
@@ -17,11 +16,6 @@ from workers.runtime import WorkerRuntime
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"scripted_agent": True})
-
-
-@pytest.fixture
-def app(settings: Settings, platform: Platform) -> ASGIApp:
-    return create_app(settings, platform)
 
 
 @pytest.fixture(autouse=True)

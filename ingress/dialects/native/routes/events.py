@@ -15,7 +15,7 @@ from ingress.dialects.native.wire.event import EventPage, EventsQuery, from_even
 from ingress.dialects.native.wire.fields import answer
 from ingress.route import StrictRoute
 from ingress.sse import MEDIA_TYPE, EventStream, Pages
-from shared.domain.errors import ValidationFailed
+from shared.domain.errors import FieldError, ValidationFailed
 from shared.domain.event import Event, OfRun, OfSession, Position, Source
 from shared.domain.jsontypes import Json
 from shared.service.events import Feed
@@ -84,7 +84,8 @@ async def _respond(call: Call, source: Source, query: EventsQuery) -> Answer:
             return await _latest(call, source, seen, query)
         feed = await call.platform.events.open(call.principal, source, seen)
     except ValidationFailed as error:
-        raise ValidationFailed.of(where, error.errors[0].msg) from None
+        wrong = FieldError(where, error.errors[0].msg)
+        raise ValidationFailed((wrong,), error.detail) from None
     return _stream(call, feed) if streams else await _next(feed, query)
 
 
