@@ -110,13 +110,11 @@ _MOVED = (
 )  # fmt: skip
 _AGENT = {"agent": agents.c.name, "pool": agents.c.pool, "max_attempts": agents.c.max_attempts}
 
+_FIELDS = tuple(field.name for field in fields(Line) if field.name != "moved")
+
 _LOCK = (
     sa.select(
-        *(
-            _AGENT[field.name].label(field.name) if field.name in _AGENT else sessions.c[field.name]
-            for field in fields(Line)
-            if field.name != "moved"
-        )
+        *(_AGENT[name].label(name) if name in _AGENT else sessions.c[name] for name in _FIELDS)
     )
     .join_from(sessions, agents, agents.c.id == sessions.c.agent_id)
     .where(any_of(sessions.c.id, "ids"))
@@ -174,8 +172,9 @@ async def lock_lines(transaction: Transaction, ids: Iterable[UUID]) -> dict[UUID
     The lock is re-read at its latest version, so these columns may be trusted; everything
     else is read in a later statement, whose snapshot is younger than the lock.
     """
-    rows = await transaction.execute(_LOCK, {"ids": sorted(set(ids))})
-    return {row.id: Line(**row._mapping) for row in rows}  # noqa: SLF001  (public in SQLAlchemy)
+    rows = (await transaction.execute(_LOCK, {"ids": sorted(set(ids))})).all()
+    lines = (Line(**dict(zip(_FIELDS, row, strict=True))) for row in rows)
+    return {line.id: line for line in lines}
 
 
 async def finish(transaction: Transaction, lines: Iterable[Line], now: Instant) -> set[str]:
