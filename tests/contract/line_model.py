@@ -57,7 +57,8 @@ class Run:
         if isinstance(outcome, Deferred | Paused | GivenBack):
             self.attempt -= 1
         self.status = self._after(outcome, now)
-        self.scheduled = isinstance(outcome, Deferred | Retrying) and not self.over
+        put_off = isinstance(outcome, Deferred | Retrying) and outcome.seconds > 0
+        self.scheduled = put_off and not self.over
         return text
 
     def _after(self, outcome: Outcome, now: float) -> RunStatus:
