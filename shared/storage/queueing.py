@@ -50,8 +50,7 @@ _chosen_before = sa.or_(
 _LINE = sa.select(
     _count(_in_line, runs.c.seq < sa.bindparam("_seq", type_=sa.BigInteger)).label("runs"),
     sa.select(runs.c.claimed_at)
-    .where(_in_line, runs.c.status == sa.literal_column(f"'{RunStatus.RUNNING}'"))
-    .limit(1)
+    .where(runs.c.id == sa.bindparam("_live", type_=sa.Uuid), runs.c.status == RunStatus.RUNNING)
     .scalar_subquery()
     .label("live_since"),
 )
@@ -89,7 +88,8 @@ async def ahead_of(reading: AsyncConnection, row: AnyRow, now: Instant) -> Ahead
     """Count who is before a run: in its session's line, in the broker, or in its pool."""
     match row.dispatch:
         case Dispatch.BLOCKED:
-            found = await reading.execute(_LINE, {"_session_id": row.session_id, "_seq": row.seq})
+            asked = {"_session_id": row.session_id, "_seq": row.seq, "_live": row.active_run_id}
+            found = await reading.execute(_LINE, asked)
             return Ahead(**found.one()._mapping)  # noqa: SLF001  (public in SQLAlchemy)
         case Dispatch.ANNOUNCED:
             found = await reading.execute(_BROKER, _place(row, "announced_at"))

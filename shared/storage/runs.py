@@ -7,12 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.clock import Instant
 from shared.domain.jsontypes import JsonObject
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal
 from shared.domain.requests import RunFilter
 from shared.domain.run import Attempt, Dispatch, Run, RunStatus
-from shared.domain.waiting import Ahead
 from shared.ids import AgentId, RunId, SessionId
 from shared.storage import messages, session_runs
 from shared.storage.keyset import paged
@@ -49,6 +49,7 @@ _SELECT = (
         run_details.c.approvals,
         sessions.c.tenant,
         sessions.c.user_id,
+        sessions.c.active_run_id,
         sa.case((_is_blocked, sa.func.coalesce(sessions.c.active_run_id, _behind))).label(
             "busy_with"
         ),
@@ -102,8 +103,7 @@ async def fetch(
     if row is None or not principal.sees(row.tenant, row.user_id):
         return None
     tried = [to_attempt(each) for each in await reading.execute(_ATTEMPTS, {"_id": run_id})]
-    ahead = await ahead_of(reading, row, await store.now(reading))
-    return (await _complete(store, reading, [row], tried, ahead))[0]
+    return (await _complete(store, reading, [row], tried))[0]
 
 
 async def several(
@@ -144,15 +144,15 @@ async def _complete(
     store: Store,
     reading: AsyncConnection,
     rows: Any,  # noqa: ANN401  (rows of _SELECT)
-    tried: Sequence[Attempt] = (),
-    ahead: Ahead | None = None,
+    tried: Sequence[Attempt] | None = None,
 ) -> list[Run]:
-    """Read what belongs to the rows; `tried` and `ahead` are there for one alone."""
+    """Read what belongs to the rows; only one that comes alone has `tried`, and a position."""
     if not rows:
         return []
-    now = await store.now(reading)
-    queued = any(row.status == RunStatus.QUEUED for row in rows)
-    known = await forces(reading) if queued else {}
+    known, ahead, now = {}, None, Instant(0)
+    if any(row.status == RunStatus.QUEUED for row in rows):
+        known, now = await forces(reading), await store.now(reading)
+        ahead = None if tried is None else await ahead_of(reading, rows[0], now)
     inputs = await messages.inputs(reading, [row.id for row in rows])
     wanted: list[UUID] = [row.output_message_id for row in rows if row.output_message_id]
     outputs = await messages.by_ids(reading, wanted) if wanted else {}
@@ -162,7 +162,7 @@ async def _complete(
             now=now,
             message_ids=[message.id for message in inputs[row.id]],
             output=outputs.get(row.output_message_id),
-            attempts=tried,
+            attempts=tried or (),
             pool=pool_of(row, known),
             ahead=ahead,
         )
