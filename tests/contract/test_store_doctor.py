@@ -147,6 +147,15 @@ async def miscounted(house: House) -> tuple[UUID, ...]:
     return (session.id,)
 
 
+async def missed(house: House) -> tuple[UUID, ...]:
+    session = await house.session()
+    await house.post(session, not_before=await house.at(9))
+    await house.write(
+        sessions.update().where(sessions.c.id == session.id).values(scheduled_depth=0)
+    )
+    return (session.id,)
+
+
 async def unanswered(house: House) -> tuple[UUID, ...]:
     _, run_id = await succeeded(house)
     answer = messages.c.role == "assistant"
@@ -190,6 +199,7 @@ BROKEN: list[tuple[Break, int, str]] = [
     (ready_out_of_turn, 3, OUT_OF_TURN),
     (announced_out_of_turn, 3, OUT_OF_TURN),
     (miscounted, 3, "queue_depth that is not the number of its queued runs"),
+    (missed, 3, "scheduled_depth that is not the number of its runs without a place"),
     (unanswered, 5, WITHOUT),
     (answered_twice, 5, WITHOUT),
     (answered_by_another, 5, "succeeded with an output that is not its answer"),
@@ -209,7 +219,7 @@ async def test_the_doctor_names_the_row(
     await house.post(await house.session())
     assert await house.platform.operations.doctor() == []
     ids = await broken(house)
-    table = "sessions" if broken is miscounted else "runs"
+    table = "sessions" if broken in {miscounted, missed} else "runs"
     found = await house.platform.operations.doctor()
     for row_id in ids:
         assert Finding(invariant=invariant, table=table, id=row_id, problem=problem) in found

@@ -18,7 +18,7 @@ from shared.domain.outcome import (
     Succeeded,
 )
 from shared.domain.requests import Decision
-from shared.domain.run import Approval, RunError
+from shared.domain.run import Approval, OnBusy, RunError
 from shared.domain.session import Session
 from shared.service.announcing import Announcing
 from shared.storage.schema import pools
@@ -101,6 +101,38 @@ async def comes_due(house: House, session: Session) -> Steps:
     yield
 
 
+async def comes_due_for_the_first_time(house: House, session: Session) -> Steps:
+    for _ in range(2):
+        later = await house.post(session, not_before=await house.at(9))
+        yield
+    await house.platform.runs.cancel(house.me, later.run.id, reason=None)
+    yield
+    house.wait(10)
+    await house.platform.upkeep.due()
+    yield
+
+
+async def is_late(house: House, session: Session) -> Steps:
+    for _ in range(2):
+        late = await house.post(session, deadline=await house.at(9))
+        yield
+    await house.platform.runs.cancel(house.me, late.run.id, reason=None)
+    house.wait(10)
+    await house.platform.upkeep.due()
+    yield
+    late = await house.post(session, deadline=await house.at(9))
+    house.wait(10)
+    await house.platform.execution.claim(await house.worker(), late.run.id)
+    yield
+
+
+async def makes_room(house: House, session: Session) -> Steps:
+    await claimed(house, session)
+    for policy in (OnBusy.COALESCE, OnBusy.COALESCE, OnBusy.INTERRUPT, OnBusy.ROLLBACK):
+        await house.post(session, on_busy=policy)
+        yield
+
+
 async def is_announced(house: House, session: Session) -> Steps:
     run_id = (await house.post(session)).run.id
     source = Announcing(house.store)
@@ -137,7 +169,8 @@ def exits_by(outcome: Outcome) -> Story:
 
 
 STORIES: list[Story] = [
-    posts_and_claims, cancels, retries, resumes, expires, comes_due, is_announced, is_held_back,
+    posts_and_claims, cancels, retries, resumes, expires, comes_due, comes_due_for_the_first_time,
+    is_late, makes_room, is_announced, is_held_back,
 ]  # fmt: skip
 EXITS: list[Outcome] = [
     Succeeded(reply=Reply(content="yes")),
