@@ -82,6 +82,7 @@ _IF_MATCH: JsonObject = {
     "example": '"state-7"',
 }
 _PARAMETERS = (_CORRELATION, _PREFER, _IF_NONE_MATCH, _IF_MATCH, _LAST_EVENT_ID, _IDEMPOTENCY_KEY)
+_SAID = ("NewMessage", "BatchedMessage", "ScheduledMessage", "InitialMessage")
 _CREATED = {"201", "202"}
 _CREATES = {"/v1/messages:batch": {"200"}, "/v1/keys/{key_id}/rotate": {"200"}}
 _RATED = {"/v1/messages:batch", "/v1/sessions/{session_id}/messages"}
@@ -106,7 +107,7 @@ def document(router: APIRouter, settings: Settings) -> Document:
     components["securitySchemes"] = _SCHEMES
     components["parameters"] = {each["name"]: each for each in _PARAMETERS}
     _declare(components["schemas"], Problem, BatchedMessage)
-    for name in ("NewMessage", "BatchedMessage"):
+    for name in _SAID:
         _bound_content(components["schemas"][name], settings.max_content_chars)
     made["security"] = [{name: []} for name in _SCHEMES]
     for path, operations in made["paths"].items():
