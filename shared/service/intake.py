@@ -41,10 +41,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """What a caller brings; `opening` is the session that the message is the first of."""
+    """What a caller brings; `opening` is the session that the message is the first of.
+
+    A `refusal`, if there is one already, is told to whoever was not answered before.
+    """
 
     new: NewMessage
     opening: Opening | None = None
+    refusal: InturnError | None = None
     idempotency: Idempotency[Accepted] | None = None
     meters: tuple[Meter, ...] = ()
 
@@ -79,16 +83,17 @@ class Intake:
         idempotency: Idempotency[Accepted] | None,
         *,
         meters: tuple[Meter, ...] = (),
+        refusal: InturnError | None = None,
     ) -> Taken:
         """Accept, or return what the same key was answered first.
 
-        Raises like `accept`, and IdempotencyKeyReused.
+        Raises like `accept`, IdempotencyKeyReused, and `refusal`.
         """
-        post = Post(new=new, idempotency=idempotency, meters=meters)
-        if refusal := self._room.refusal(principal.id):
+        post = Post(new=new, idempotency=idempotency, meters=meters, refusal=refusal)
+        if full := self._room.refusal(principal.id):
             [replayed] = await self._look_up(principal, [post])
             if replayed is None:
-                raise refusal
+                raise full
             return replayed
         with self._room.kept(principal.id, 1):
             taken = await self._lane(self._item(principal, post))
@@ -174,6 +179,7 @@ class Intake:
             principal=principal,
             new=post.new,
             opening=post.opening,
+            refusal=post.refusal,
             message_id=MessageId(new_id()),
             run_id=RunId(new_id()),
             max_queued=self._bounds.per_session,

@@ -43,10 +43,10 @@ class Sessions:
         Raises like `create`, and IdempotencyKeyReused.
         """
         [opening] = await self.openings(principal, [new])
-        if isinstance(opening, InturnError):
-            raise opening
 
         async def create(transaction: Transaction) -> Session:
+            if isinstance(opening, InturnError):
+                raise opening  # only now: whoever was answered before is answered alike
             await open_sessions(transaction, [opening], await self._store.now(transaction))
             return _found(await rows.fetch(transaction, principal, opening.id))
 

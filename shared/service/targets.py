@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from shared.clock import monotonic
 from shared.domain.addresses import Target, is_public, read_url, refusal
-from shared.domain.errors import FieldError, ValidationFailed
+from shared.domain.errors import FieldError, InturnError, ValidationFailed
 from shared.domain.requests import NewMessage
 from shared.domain.webhook import TargetRefused
 
@@ -51,6 +51,14 @@ class Targets:
         """Check where a message wants to be answered, if it says. Raises like `check`."""
         if new.callback_url is not None:
             await self.check(new.callback_url, loc)
+
+    async def refusal(self, new: NewMessage) -> InturnError | None:
+        """Return what `check_callback` raises, for who tells it later."""
+        try:
+            await self.check_callback(new)
+        except InturnError as error:
+            return error
+        return None
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """Find the addresses to connect to, all of them allowed. Raises OSError, TargetRefused."""

@@ -89,6 +89,8 @@ class _Round:
         self._renewing: set[UUID] = set()
 
     async def take(self, intake: Intake) -> Accepted:
+        if intake.refusal:
+            raise intake.refusal
         line = self._lines.get(intake.new.session_id)
         if line is not None and (place := self._places.get(intake.message_id)):
             return receipt(intake, place, await self._busy.cleared_earlier(intake, place.run))

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.clock import Instant
 from shared.domain.coalescing import options_hash
+from shared.domain.errors import InturnError
 from shared.domain.idempotency import Idempotency
 from shared.domain.message import Role
 from shared.domain.principal import Principal
@@ -29,6 +30,7 @@ class Intake:
     run_id: RunId
     max_queued: int
     opening: Opening | None = None  # the session that this is to be the first message of
+    refusal: InturnError | None = None  # known before, for whoever was not answered before
     meters: tuple[Meter, ...] = ()
     idempotency: Idempotency[Accepted] | None = None
     tried: bool = False

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from shared.bootstrap import Platform
+from shared.domain.errors import ValidationFailed
 from shared.ids import new_id
 from shared.settings import Settings
 from tests.api.caller import Caller, Json, document, outcome
@@ -128,6 +129,35 @@ async def test_everybody_has_keys_of_their_own(ada: Caller, bob: Caller) -> None
     ]
     assert opened[0] == opened[2]
     assert opened[0]["id"] != opened[1]["id"]
+
+
+async def test_what_was_answered_once_is_not_checked_again(
+    admin: Caller,
+    service: Caller,
+    session: str,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent = f"agent-{new_id()}"
+    await admin.ok("POST", "/v1/agents", {"name": agent, "kind": "echo"})
+    asked: list[tuple[str, Json]] = [
+        ("/v1/sessions", {"agent": agent}),
+        (f"/v1/sessions/{session}/messages", {"content": "x", "callback_url": "https://8.8.8.8"}),
+    ]
+    keys = [new_id().hex for _ in asked]
+    answered = [
+        await service.ok("POST", url, body, Idempotency_Key=key)
+        for key, (url, body) in zip(keys, asked, strict=True)
+    ]
+    await admin.ok("DELETE", f"/v1/agents/{agent}")
+    monkeypatch.setattr(platform.targets, "check", refuse)
+    for key, (url, body), first in zip(keys, asked, answered, strict=True):
+        assert await service.ok("POST", url, body, Idempotency_Key=key) == first
+        assert (await service.refused("POST", url, body)).startswith("4")
+
+
+async def refuse(*_: object) -> None:
+    raise ValidationFailed.of(("body", "callback_url"), "not there any more")
 
 
 @pytest.mark.parametrize("ends", ["before", "meanwhile"])

@@ -11,19 +11,26 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.domain.errors import Unavailable
+from shared.domain.idempotency import Answer, Idempotency
 from shared.domain.message import Reply
 from shared.domain.outcome import Succeeded
-from shared.domain.requests import Accepted
+from shared.domain.requests import Accepted, NewSession, Replayed
 from shared.domain.run import RunStatus
-from shared.domain.session import SessionStatus
+from shared.domain.session import Session, SessionStatus
 from shared.ids import WorkerId, new_id
-from shared.storage.schema import attempts, messages, runs
+from shared.storage.schema import attempts, messages, runs, sessions
 from tests.conftest import without
-from tests.platforms import House, migrate, open_house
+from tests.platforms import House, a_message, migrate, open_house
 from tests.proxy import Proxy
 from tests.servers import Postgres
 
 COMMIT = b"COMMIT;"
+POSTING: Idempotency[Accepted] = Idempotency(
+    key="post", body_hash=b"", render=lambda made: Answer(status=202, body=f"{made.run.id}")
+)
+OPENING: Idempotency[Session] = Idempotency(
+    key="open", body_hash=b"", render=lambda made: Answer(status=201, body=f"{made.id}")
+)
 SECONDS = 10.0  # far less than anybody's patience, far more than a few tries
 
 
@@ -105,6 +112,31 @@ async def test_an_intake_whose_commit_got_no_reply_is_stored_once(
     assert (await house.look(session)).queue_depth == 5
     assert await house.count(messages, messages.c.session_id == session.id) == 5
     assert await house.count(runs, runs.c.session_id == session.id) == 5
+
+
+async def test_a_key_answers_though_the_commit_got_no_reply(house: House, proxy: Proxy) -> None:
+    session = await house.session()
+    new = a_message(session.id)
+    proxy.swallow_reply(COMMIT)
+    accepted = await house.platform.intake.accept_once(house.me, new, POSTING)
+    assert proxy.swallowed.is_set()
+    assert isinstance(accepted, Accepted)
+    again = await house.platform.intake.accept_once(house.me, new, POSTING)
+    assert again == Replayed(answer=POSTING.render(accepted))
+    assert await house.count(runs, runs.c.session_id == session.id) == 1
+
+
+async def test_who_does_not_know_whether_it_was_created_asks_again(
+    house: House, proxy: Proxy
+) -> None:
+    opening, before = NewSession(agent="echo"), await house.count(sessions)
+    proxy.swallow_reply(COMMIT)
+    with pytest.raises(Unavailable):
+        await house.platform.sessions.create_once(house.me, opening, OPENING)
+    assert proxy.swallowed.is_set()
+    again = await house.platform.sessions.create_once(house.me, opening, OPENING)
+    assert isinstance(again, Replayed)
+    assert await house.count(sessions) == before + 1
 
 
 async def test_hot_verbs_do_not_notice_that_every_connection_was_cut(

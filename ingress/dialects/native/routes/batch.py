@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from fastapi import APIRouter
@@ -31,6 +32,7 @@ from shared.domain.idempotency import Answer, Idempotency
 from shared.domain.jsontypes import JsonObject
 from shared.domain.rates import Allowance
 from shared.domain.requests import Accepted, NewSession, Opening, Replayed, Taken
+from shared.ids import SessionId, new_id
 from shared.service.intake import Post
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["messages"])
@@ -77,7 +79,7 @@ async def _posts(call: Call, read: Sequence[Read]) -> list[Post | InturnError]:
     posts: list[Post | InturnError] = []
     for index, each in enumerate(read):
         try:
-            posts.append(_post(call, index, _good(each), _good(openings.get(index))))
+            posts.append(_post(call, index, _good(each), openings.get(index)))
         except InturnError as error:
             posts.append(error)
     callbacks = [
@@ -92,11 +94,9 @@ async def _posts(call: Call, read: Sequence[Read]) -> list[Post | InturnError]:
 async def _check_callback(
     call: Call, posts: list[Post | InturnError], index: int, post: Post
 ) -> None:
-    """Replace a post that may not be answered where it wants to be by the reason."""
-    try:
-        await call.platform.targets.check_callback(post.new)
-    except InturnError as error:
-        posts[index] = at(index, error)
+    """Give the reason to a post that may not be answered where it wants to be."""
+    if refusal := await call.platform.targets.refusal(post.new):
+        posts[index] = replace(post, refusal=at(index, refusal))
 
 
 async def _openings(call: Call, read: Sequence[Read]) -> dict[int, Opening | InturnError]:
@@ -113,12 +113,11 @@ async def _openings(call: Call, read: Sequence[Read]) -> dict[int, Opening | Int
             except InturnError as error:
                 refused[index] = at(index, error, "session")
     made = await call.platform.sessions.openings(call.principal, list(asked.values()))
-    for index, opening in zip(asked, made, strict=True):
-        if isinstance(opening, InturnError):
-            refused[index] = at(index, opening, "session")
-        else:
-            refused[index] = opening
-    return refused
+    named = (
+        at(index, each, "session") if isinstance(each, InturnError) else each
+        for index, each in zip(asked, made, strict=True)
+    )
+    return refused | dict(zip(asked, named, strict=True))
 
 
 def _good(each: T | InturnError) -> T:
@@ -127,9 +126,13 @@ def _good(each: T | InturnError) -> T:
     return each
 
 
-def _post(call: Call, index: int, message: BatchedMessage, opening: Opening | None) -> Post:
-    session_id = opening.id if opening else message.session_id
-    assert session_id is not None  # noqa: S101  (one of the two is given)
+def _post(
+    call: Call, index: int, message: BatchedMessage, opening: Opening | InturnError | None
+) -> Post:
+    opens = opening if isinstance(opening, Opening) else None
+    refusal = opening if isinstance(opening, InturnError) else None
+    # A session that cannot be opened has no id; the key that comes with it may still be known.
+    session_id = (opens.id if opens else message.session_id) or SessionId(new_id())
     correlation_id = message.correlation_id or call.correlation_id
     max_chars = call.platform.settings.max_content_chars
     try:
@@ -138,7 +141,8 @@ def _post(call: Call, index: int, message: BatchedMessage, opening: Opening | No
         raise at(index, error) from None
     return Post(
         new=new,
-        opening=opening,
+        opening=opens,
+        refusal=refusal,
         idempotency=_key(call, index, message),
         meters=call.meters(session_id),
     )

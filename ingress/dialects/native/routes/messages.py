@@ -60,9 +60,12 @@ async def post_message(call: Call, session_id: SessionPath, body: NewMessage) ->
     correlation_id = call.correlate(body.correlation_id)
     max_chars = call.platform.settings.max_content_chars
     new = body.to_domain(call.principal, session_id, correlation_id, max_chars)
-    await call.platform.targets.check_callback(new)
     taken = await call.platform.intake.accept_once(
-        call.principal, new, once(call, _accepted), meters=call.meters(session_id)
+        call.principal,
+        new,
+        once(call, _accepted),
+        meters=call.meters(session_id),
+        refusal=await call.platform.targets.refusal(new),
     )
     if isinstance(taken, Replayed):
         receipt, headers = taken.answer, {REPLAYED: "true"}
