@@ -1,6 +1,7 @@
 """Who follows runs, for how long, and what is gone one day."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Collection
 
 import pytest
@@ -90,6 +91,18 @@ async def test_who_follows_hears_everything_once_as_it_comes(house: House) -> No
     await following.aclose()
     assert heard == await story_of(house, session)
     assert house.platform.signals.watched == set()
+
+
+async def test_a_backlog_is_read_without_waiting_for_a_signal(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.service.events.PAGE", 2)
+    session, claim = await house.start()
+    await house.platform.execution.settle(ending(claim, YES, *"yes"))
+    feed = await house.platform.events.open(house.me, OfSession(session.id), None)
+    async with asyncio.timeout(5), contextlib.aclosing(feed.follow()) as following:
+        pages = [await anext(following) for _ in range(4)]
+    assert [event for page in pages for event in page] == await story_of(house, session)
 
 
 async def test_without_signals_a_stream_goes_on_by_polling(

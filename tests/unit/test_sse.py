@@ -138,6 +138,19 @@ async def test_a_client_that_leaves_frees_everything_at_once(reads: bool) -> Non
     assert len(asyncio.all_tasks()) == 1
 
 
+async def test_a_client_that_leaves_in_the_middle_of_a_page_frees_everything_too() -> None:
+    client, source = Client(), Source([FIRST], [SECOND])
+    task = streaming(source, client)
+    await client.until(RETRY)
+    client.reads.clear()
+    client.got.clear()
+    await client.got.wait()
+    assert source.asked == 1
+    client.left.set()
+    await over(task)
+    assert not source.open
+
+
 async def test_a_client_that_leaves_at_once_is_not_streamed_to() -> None:
     client, source = Client(), Source(None)
     client.left.set()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from inturn.agents import AgentContext
 from shared.clock import after
 from shared.domain.agent import AgentKind
 from shared.domain.errors import Unavailable
@@ -194,6 +195,21 @@ async def test_a_short_run_costs_no_write_of_its_own(
     assert settlement.said is not None
     assert types(settlement.said.events) == [*BEGIN, "message.delta"]
     assert settlement.said.events[2].data["message_id"] == (settlement.output_id or NOON).hex  # type: ignore[union-attr]
+
+
+def thinker(_: AgentContext) -> Reply:
+    return Reply(content="a", reasoning="hm")
+
+
+async def test_what_only_the_reply_says_goes_with_the_settle(
+    stage: Stage, execution: FakeExecution
+) -> None:
+    agent = an_agent(AgentKind.PYTHON, path=f"{__name__}:thinker")
+    execution.assignment = an_assignment("hi", agent)
+    await outcome_of(Attempt(a_claim(), stage), execution)
+    [settlement] = execution.settlements
+    assert settlement.said is not None
+    assert types(settlement.said.events) == [*BEGIN, "reasoning.delta"]
 
 
 async def test_a_long_run_is_told_while_it_runs(stage: Stage, execution: FakeExecution) -> None:
