@@ -1,7 +1,9 @@
 """The application over a real platform, on both stacks; no worker runs unless a test is one."""
 
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -9,12 +11,14 @@ import structlog
 from starlette.types import ASGIApp
 
 from ingress.app import create_app
-from shared.bootstrap import Platform, migrate_database, open_platform
+from shared.bootstrap import Platform, open_platform
 from shared.domain.principal import Scope
 from shared.domain.requests import NewKey
 from shared.ids import new_id
 from shared.settings import Settings
 from tests.api.caller import Caller
+from tests.conftest import run_sql
+from tests.platforms import migrate, sqlite_url
 
 ADMIN_KEY = "an-admin-key-for-tests"
 
@@ -29,16 +33,34 @@ def plain_log() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database to copy."""
+    folder = tmp_path_factory.mktemp("api")
+    migrate(sqlite_url(folder / "inturn.db"), folder)
+    return folder / "inturn.db"
+
+
+@pytest.fixture(scope="session")
+def postgres(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated database, which only these tests use: each has a tenant of its own in it."""
+    url = new_database()
+    migrate(url, tmp_path_factory.mktemp("api"))
+    run_sql(f"ALTER DATABASE {urlsplit(url).path[1:]} SET synchronous_commit = off")
+    return url
+
+
 @pytest.fixture(params=["sqlite, embedded", "postgres, rabbitmq"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Both stacks; the second is skipped where its services do not answer."""
     common = {"bootstrap_key": ADMIN_KEY, "data_dir": tmp_path, "max_body_bytes": 100_000}
     if request.param.startswith("sqlite"):
+        shutil.copy(request.getfixturevalue("sqlite_file"), tmp_path)
         return Settings.model_validate(common)
     namespace: str = request.getfixturevalue("namespace")
     request.getfixturevalue("queues").add(f"{namespace}.default")
     services = {
-        "database_url": request.getfixturevalue("postgres_url"),
+        "database_url": request.getfixturevalue("postgres"),
         "broker_url": request.getfixturevalue("broker_url"),
         "namespace": namespace,
     }
@@ -47,8 +69,6 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def platform(settings: Settings) -> AsyncIterator[Platform]:
-    if not settings.sqlite:
-        await migrate_database(settings)
     async with open_platform(settings) as opened:
         yield opened
 
