@@ -25,7 +25,14 @@ _UNSTABLE = {
     "<hex>": re.compile(r"\b[0-9a-f]{32}\b"),
 }
 FOLDER = Path(__file__).with_name("transcripts")
-_SHOWN = ("location", "etag", "preference-applied", "retry-after", "allow")
+_SHOWN = (
+    "location",
+    "etag",
+    "preference-applied",
+    "idempotent-replayed",
+    "retry-after",
+    "allow",
+)
 
 
 class Transcript:
