@@ -35,7 +35,13 @@ class Delivering(Protocol):
         """Wait until somebody rings, or until the time is up."""
 
     async def take(
-        self, *, room: int, share: int, rooms: Mapping[str, int], hold_seconds: float
+        self,
+        *,
+        room: int,
+        share: int,
+        rooms: Mapping[str, int],
+        hold_seconds: float,
+        likely: bool = False,
     ) -> list[Outgoing]:
         """Hold due deliveries."""
 
@@ -89,12 +95,13 @@ class Deliverer:
             self._more = True
             return
         targets = self._busy.keys() | self._failing.keys()
-        rooms = {target: self._room(target) for target in targets}
+        rooms = {target: self._share(target) - self._busy[target] for target in targets}
         taken = await self._delivering.take(
             room=room,
             share=AT_ONE_TARGET,
             rooms=rooms,
             hold_seconds=self._hold_seconds,
+            likely=self._more,
         )
         self._more = bool(taken) or min(rooms.values(), default=1) <= 0
         for outgoing in taken:
@@ -113,8 +120,8 @@ class Deliverer:
             attempt.cancel()
         await asyncio.gather(*attempts, return_exceptions=True)
 
-    def _room(self, target: str) -> int:
-        return (1 if target in self._failing else AT_ONE_TARGET) - self._busy[target]
+    def _share(self, target: str) -> int:
+        return 1 if target in self._failing else AT_ONE_TARGET
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         try:
@@ -130,10 +137,11 @@ class Deliverer:
 
     def _leave(self, target: str) -> None:
         self._busy[target] -= 1
+        # A look for each one that ends would be many; at half there is still enough to do.
+        if self._more and self._busy[target] <= self._share(target) // 2:
+            self._delivering.ring()
         if self._busy[target] <= 0:
             del self._busy[target]
-        if self._more:
-            self._delivering.ring()
 
     def _tell(self, tried: Tried) -> None:
         """Remember how the target does, and count."""

@@ -31,15 +31,23 @@ class Delivering:
         self._rung.clear()
 
     async def take(
-        self, *, room: int, share: int, rooms: Mapping[str, int], hold_seconds: float
+        self,
+        *,
+        room: int,
+        share: int,
+        rooms: Mapping[str, int],
+        hold_seconds: float,
+        likely: bool = False,
     ) -> list[Outgoing]:
         """Hold due deliveries: at most `room`, of one target `share`, or what `rooms` says.
 
-        An attempt whose result is not recorded within the hold is made again.
+        An attempt whose result is not recorded within the hold is made again. Unless it is
+        `likely` that something is due, a reader looks first: it disturbs no writer.
         """
-        async with self._store.reading() as reading:
-            if not await delivering.any_due(self._store, reading):
-                return []
+        if not likely:
+            async with self._store.reading() as reading:
+                if not await delivering.any_due(self._store, reading):
+                    return []
         return await self._store.write(
             lambda transaction: delivering.take(
                 self._store,

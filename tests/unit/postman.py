@@ -33,6 +33,7 @@ class Tray:
     due: list[Outgoing] = field(default_factory=list)
     tried: list[Tried] = field(default_factory=list)
     ended: asyncio.Queue[Tried] = field(default_factory=asyncio.Queue)
+    likely: list[bool] = field(default_factory=list)
     rung: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ring(self) -> None:
@@ -44,8 +45,15 @@ class Tray:
         self.rung.clear()
 
     async def take(
-        self, *, room: int, share: int, rooms: Mapping[str, int], hold_seconds: float
+        self,
+        *,
+        room: int,
+        share: int,
+        rooms: Mapping[str, int],
+        hold_seconds: float,
+        likely: bool = False,
     ) -> list[Outgoing]:
+        self.likely.append(likely)
         assert hold_seconds > 0
         taken: list[Outgoing] = []
         left = dict(rooms)
