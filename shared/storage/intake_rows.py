@@ -72,11 +72,15 @@ _MESSAGE = insert_each(
     messages, "id", "session_id", "seq", "turn_seq", "run_id", "role", "content", "author_id",
     "metadata", "correlation_id", "created_at",
 )  # fmt: skip
-_RUN = insert_each(
-    runs, "id", "session_id", "seq", "status", "dispatch", "principal_id", "agent_id", "pool",
-    "priority", "origin", "correlation_id", "on_busy", "options_hash", "max_attempts",
-    "available_at", "deadline_at", "stored_at",
+_PLAIN = (
+    "id", "session_id", "seq", "status", "dispatch", "principal_id", "agent_id", "pool",
+    "priority", "origin", "correlation_id", "max_attempts", "stored_at",
 )  # fmt: skip
+_RUN = insert_each(runs, *_PLAIN)
+# Most are plain, and every column costs them.
+_PARTICULAR_RUN = insert_each(
+    runs, *_PLAIN, "on_busy", "options_hash", "available_at", "deadline_at"
+)
 _INPUT = insert_each(run_inputs, "run_id", "message_id")
 
 
@@ -84,7 +88,10 @@ async def insert(transaction: Transaction, fresh: Sequence[Fresh]) -> None:
     """Insert messages, runs and what the runs were given; for none, nothing happens."""
     new = [each for each in fresh if not each.place.joined]
     await _MESSAGE.execute(transaction, [_message_row(each) for each in fresh])
-    await _RUN.execute(transaction, [_run_row(each) for each in new])
+    plain = [each for each in new if _is_plain(each)]
+    await _RUN.execute(transaction, [_run_row(each) for each in plain])
+    particular = [_run_row(each) | _particulars(each) for each in new if not _is_plain(each)]
+    await _PARTICULAR_RUN.execute(transaction, particular)
     await _INPUT.execute(
         transaction,
         [{"run_id": each.place.run.id, "message_id": each.intake.message_id} for each in fresh],
@@ -110,27 +117,40 @@ def _message_row(fresh: Fresh) -> dict[str, Any]:
     }
 
 
+def _is_plain(fresh: Fresh) -> bool:
+    new = fresh.intake.new
+    return new.on_busy is OnBusy.ENQUEUE and new.deadline is None and new.not_before is None
+
+
+def _particulars(fresh: Fresh) -> dict[str, Any]:
+    new, scheduled = fresh.intake.new, fresh.place.run.seq is None
+    hash_ = None
+    if new.on_busy is OnBusy.COALESCE:
+        hash_ = options_hash(new, fresh.intake.principal.id)
+    return {
+        "on_busy": new.on_busy,
+        "options_hash": hash_,
+        "available_at": new.not_before if scheduled else None,
+        "deadline_at": new.deadline,
+    }
+
+
 def _run_row(fresh: Fresh) -> dict[str, Any]:
     intake, line, run = fresh.intake, fresh.line, fresh.place.run
-    new, scheduled = intake.new, run.seq is None
-    open_to_others = new.on_busy is OnBusy.COALESCE
+    new = intake.new
     return {
         "id": run.id,
         "session_id": line.id,
         "seq": run.seq,
         "status": RunStatus.QUEUED,
-        "dispatch": Dispatch.SCHEDULED if scheduled else Dispatch.BLOCKED,
+        "dispatch": Dispatch.SCHEDULED if run.seq is None else Dispatch.BLOCKED,
         "principal_id": intake.principal.id,
         "agent_id": line.agent_id,
         "pool": line.pool,
         "priority": new.priority,
         "origin": new.origin,
         "correlation_id": new.correlation_id,
-        "on_busy": new.on_busy,
-        "options_hash": options_hash(new, intake.principal.id) if open_to_others else None,
         "max_attempts": line.max_attempts,
-        "available_at": new.not_before if scheduled else None,
-        "deadline_at": new.deadline,
         "stored_at": run.stored_at,
     }
 
