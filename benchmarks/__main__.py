@@ -10,6 +10,7 @@ import typer
 from rich.progress import Progress
 
 from benchmarks import accept as accepting
+from benchmarks import answered as answering
 from benchmarks import batch as batching
 from benchmarks import burst as bursting
 from benchmarks import cancel as cancelling
@@ -69,6 +70,12 @@ def accept(on: Where = None, seconds: Seconds = 5.0, rounds: Rounds = 3) -> None
 def batch(on: Where = None, seconds: Seconds = 5.0, rounds: Rounds = 3) -> None:
     """Durable accepts a second in batches of 500 to sessions of their own."""
     _report(on, [lambda d, p: batching.measure(d, p, seconds=seconds, rounds=rounds)])
+
+
+@app.command()
+def answered(on: Where = None) -> None:
+    """10,000 messages by batch to 1,000 sessions: every one answered once, in order."""
+    _report(on, [answering.measure])
 
 
 @app.command()
