@@ -127,23 +127,30 @@ class Webhooks:
                 _found(await rows.fetch(reading, principal, webhook_id))
             return await log.page(reading, principal, webhook_id, filters, page)
 
-    async def redeliver(
-        self, principal: Principal, webhook_id: WebhookId | None, delivery_id: DeliveryId
-    ) -> Delivery:
+    async def redeliver_once(
+        self,
+        principal: Principal,
+        webhook_id: WebhookId | None,
+        delivery_id: DeliveryId,
+        idempotency: Idempotency[Delivery] | None,
+    ) -> Delivery | Replayed:
         """Send it once more, the same in every byte, with all its attempts before it.
 
         Raises NotFound("webhook"), NotFound("delivery"), WebhookDisabled.
         """
-        async with self._store.transaction() as transaction:
+
+        async def redeliver(transaction: Transaction) -> Delivery:
             if webhook_id is not None:
                 webhook = _found(await rows.fetch(transaction, principal, webhook_id))
                 if webhook.disabled_at is not None:
                     raise WebhookDisabled("This webhook is disabled; enable it first.")
             now = await self._store.now(transaction)
             delivery = await log.again(transaction, principal, webhook_id, delivery_id, now)
-        if delivery is None:
-            raise NotFound("delivery")
-        return delivery
+            if delivery is None:
+                raise NotFound("delivery")
+            return delivery
+
+        return await once(self._store, principal, idempotency, redeliver)
 
 
 def _found(webhook: Webhook | None) -> Webhook:

@@ -18,7 +18,7 @@ from shared.domain.webhook import (
     WebhookEvent,
     judge,
 )
-from shared.ids import WebhookId
+from shared.ids import DeliveryId, WebhookId
 from tests.platforms import ME, House
 
 URL = "https://8.8.8.8/hook"
@@ -41,6 +41,11 @@ class Listener:
         made = await self.webhooks.create_once(self.me, new, None)
         assert not isinstance(made, Replayed)
         return made
+
+    async def redeliver(self, webhook_id: WebhookId | None, delivery_id: DeliveryId) -> Delivery:
+        again = await self.webhooks.redeliver_once(self.me, webhook_id, delivery_id, None)
+        assert not isinstance(again, Replayed)
+        return again
 
     async def take(
         self, room: int = 100, share: int = 100, rooms: Mapping[str, int] | None = None

@@ -81,9 +81,9 @@ async def test_a_disabled_webhook_is_sent_nothing(house: House, listener: Listen
     [entry] = await listener.log(webhook.id)
     assert (entry.status, entry.tries[0].error) == ("failed", "the subscription is disabled")
     with pytest.raises(WebhookDisabled):
-        await listener.webhooks.redeliver(listener.me, webhook.id, entry.id)
+        await listener.redeliver(webhook.id, entry.id)
     await listener.webhooks.change(listener.me, webhook.id, WebhookChange(enabled=True))
-    await listener.webhooks.redeliver(listener.me, webhook.id, entry.id)
+    await listener.redeliver(webhook.id, entry.id)
     assert await listener.say(await one(listener), OK)
 
 
@@ -158,9 +158,9 @@ async def test_callbacks_are_signed_with_the_principal_s_own(
     await rotated(Listener(house, ADA), None)
     assert {each.secrets for each in await listener.take()} == {(new, *first.secrets)}
     [entry, *_] = await listener.log()
-    assert (await listener.webhooks.redeliver(listener.me, None, entry.id)).id == entry.id
+    assert (await listener.redeliver(None, entry.id)).id == entry.id
     with pytest.raises(NotFound):
-        await Listener(house, ADA).webhooks.redeliver(ADA, None, entry.id)
+        await Listener(house, ADA).redeliver(None, entry.id)
 
 
 async def test_a_first_rotation_needs_no_callback_before(house: House, listener: Listener) -> None:
@@ -207,9 +207,9 @@ async def test_somebody_else_s_do_not_exist(house: House, listener: Listener) ->
         ada.webhooks.change(ADA, webhook.id, WebhookChange(name="mine")),
         ada.webhooks.delete(ADA, webhook.id),
         ada.log(webhook.id),
-        ada.webhooks.redeliver(ADA, webhook.id, outgoing.id),
+        ada.redeliver(webhook.id, outgoing.id),
         rotated(ada, webhook.id),
-        listener.webhooks.redeliver(listener.me, webhook.id, DeliveryId(new_id())),
+        listener.redeliver(webhook.id, DeliveryId(new_id())),
     ):
         with pytest.raises(NotFound):
             await ask

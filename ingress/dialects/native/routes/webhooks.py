@@ -165,5 +165,11 @@ async def redeliver(
     call: Call, webhook_id: MaybeCallbacksPath, delivery_id: DeliveryPath
 ) -> Response:
     """Send it once more, whatever became of it: the same id and body, and all its attempts."""
-    delivery = await call.platform.webhooks.redeliver(call.principal, webhook_id, delivery_id)
-    return answer(from_delivery(delivery), 202)
+    again = await call.platform.webhooks.redeliver_once(
+        call.principal, webhook_id, delivery_id, once(call, _redelivered)
+    )
+    return respond(again, _redelivered)
+
+
+def _redelivered(delivery: domain.Delivery) -> Answer:
+    return as_answer(from_delivery(delivery), 202)
