@@ -1,9 +1,13 @@
 """The schema: what the code knows is what the migrations make, and nothing is found by scanning."""
 
+from typing import Any
+
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from shared.storage import instants
 from shared.storage.schema import metadata
 from tests.platforms import House
 
@@ -42,3 +46,23 @@ async def test_a_sessions_runs_are_found_by_their_index(house: House) -> None:
     async with house.store.reading() as reading:
         plan = (await reading.execute(query)).all()
     assert "uq_runs_seq" in str(plan[0])
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (instants._DUE, "ix_runs_scheduled"),  # noqa: SLF001
+        (instants._LATE, "ix_runs_deadline"),  # noqa: SLF001
+        (instants._UNDECIDED, "ix_runs_waiting"),  # noqa: SLF001
+    ],
+)
+async def test_whose_time_has_come_is_found_by_its_index(
+    house: House, query: sa.Select[Any], index: str
+) -> None:
+    if not house.store.sqlite:
+        return  # as above
+    async with house.store.reading() as reading:
+        sql = query.compile(dialect=reading.dialect)
+        explained = sa.text(f"EXPLAIN QUERY PLAN {sql}".replace("?", "1"))
+        plan = (await reading.execute(explained)).all()
+    assert [index in str(step) for step in plan] == [True]  # and nothing is sorted
