@@ -192,6 +192,7 @@ async def test_a_connection_is_used_again() -> None:
         (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
     ],
+    ids=["seconds", "a date to come", "a date gone by"],
 )
 async def test_when_to_come_again(said: str, low: float, high: float) -> None:
     answer = f"HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n".encode()
