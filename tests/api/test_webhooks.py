@@ -107,11 +107,15 @@ async def test_the_log_is_read_and_delivered_again(service: Caller, platform: Pl
         assert (await service.ok("GET", f"{url}?{query}"))["data"] == [entry]
     assert (await service.ok("GET", f"{url}?status=delivered"))["data"] == []
 
-    response = await service.call("POST", f"{url}/{entry['id']}/redeliver")
+    redeliver = f"{url}/{entry['id']}/redeliver"
+    response = await service.call("POST", redeliver, Idempotency_Key="again")
     assert response.status_code == 202
     outgoing = await sent(platform, runs[2])
     assert outgoing
     assert headers(outgoing)["webhook-id"] == entry["id"]
+    replayed = await service.call("POST", redeliver, Idempotency_Key="again")
+    assert replayed.headers["idempotent-replayed"] == "true"
+    assert replayed.json() == response.json()
     [again] = (await service.ok("GET", f"{url}?status=delivered"))["data"]
     assert [each["status_code"] for each in again["attempts"]] == [500, 200]
     await service.ok("PATCH", f"/v1/webhooks/{made['id']}", {"enabled": False})
