@@ -160,7 +160,8 @@ class Intake:
 
     def note(self, principal: Principal, *accepted: Accepted) -> None:
         """Tell relay, workers and whoever waits of what is committed."""
-        self._room.note(principal.id, len(accepted))
+        own = sum(each.run.message_ids[0] == each.message.id for each in accepted)
+        self._room.note(principal.id, own)  # who joined a run takes up no room
         self._relay.poke({each.run.pool for each in accepted})
         for each in accepted:
             for run_id in each.told_runs:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from shared.clock import Instant
+from shared.domain.errors import QueueFull
 from shared.domain.outcome import Retrying
 from shared.domain.run import OnBusy, Run
+from tests.contract.conftest import Open
 from tests.contract.test_store_busy import ERROR, prompt
 from tests.platforms import House
 
@@ -68,3 +70,13 @@ async def test_options_must_be_the_same(house: House) -> None:
             await house.post(session, on_busy=OnBusy.INTERRUPT)
     assert len({run.id for run in made}) == len(asked)
     assert all(first.id == second.id for first, second in zip(made[::2], made[1::2], strict=True))
+
+
+async def test_who_joins_takes_up_no_room_of_its_principal(open_it: Open) -> None:
+    async with open_it(max_queued_per_principal=2) as house:
+        session = await house.session()
+        for _ in range(3):
+            await house.post(session, on_busy=OnBusy.COALESCE)
+        await house.post(session)
+        with pytest.raises(QueueFull):
+            await house.post(session)
