@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 
+from ingress.dialects.native.wire.state import seen
+from shared.clock import monotonic
 from tests.api.caller import Caller, Json, outcome
 
 MERGE = "application/merge-patch+json"
@@ -49,6 +51,13 @@ async def test_who_has_not_read_it_changes_nothing(ada: Caller) -> None:
         refused = await patched(ada, url, patch, If_Match=other)
         assert outcome(refused) == "412 precondition_failed", other
     assert (await ada.ok("GET", f"{url}/state"))["memory"] == {}
+
+
+def test_a_long_header_is_read_once() -> None:
+    began = monotonic()
+    for filling in (" ", "\t,", '"', '"" ', 'W/"', "a"):
+        assert not seen(['"x"' + filling * 20_000 + "x"], 1)
+    assert monotonic() - began < 1.0
 
 
 async def test_of_two_who_have_read_the_same_one_wins(ada: Caller) -> None:

@@ -10,7 +10,8 @@ from ingress.dialects.native.wire.fields import Body, Inputs
 from shared.domain.errors import PreconditionRequired
 from shared.domain.jsontypes import JsonObject
 
-_TAG = re.compile(r'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
+# Nothing is looked at twice: a header may be long, and a transaction waits for this.
+_TAG = re.compile(r'((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
 
 
 class State(BaseModel):
