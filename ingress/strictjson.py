@@ -6,7 +6,7 @@ is read by the slower, exact reader below.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import NoReturn, TypeAlias, cast
 
@@ -44,8 +44,8 @@ def parse_json(raw: bytes) -> Json:
     return value
 
 
-def parse_items(raw: bytes) -> list[Item]:
-    """Parse a body that is an array, each item judged like a body of its own.
+def parse_items(raw: bytes) -> Iterator[Item]:
+    """Parse a body that is an array, each item judged like a body of its own once it is asked for.
 
     Raises InvalidJson for what is no JSON, ValidationFailed for what is no array.
     """
@@ -53,7 +53,7 @@ def parse_items(raw: bytes) -> list[Item]:
     items = _parse_quickly(raw) if harmless else _parse_exactly(raw)
     if not isinstance(items, list):
         raise ValidationFailed.of(("body",), "expected an array")
-    return [*items] if harmless else [_judged(item) for item in items]
+    return iter(items) if harmless else map(_judged, items)
 
 
 def _judged(item: Json) -> Item:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ingress import strictjson
 from ingress.strictjson import MAX_DEPTH, parse_items, parse_json
 from shared.domain.errors import InturnError, InvalidJson, ValidationFailed
 from tests.api.caller import Json
@@ -95,10 +96,18 @@ def test_items_are_judged_one_by_one() -> None:
     assert isinstance(nul, ValidationFailed)
     assert isinstance(large, ValidationFailed)
     assert isinstance(deep, InvalidJson)
-    assert parse_items(b"[" * 64 + b"]" * 64) == [json.loads(b"[" * 63 + b"]" * 63)]
-    assert parse_items(b"[ ]") == []
+    assert list(parse_items(b"[" * 64 + b"]" * 64)) == [json.loads(b"[" * 63 + b"]" * 63)]
+    assert list(parse_items(b"[ ]")) == []
     with pytest.raises(ValidationFailed):
         parse_items(b'{"0":1}')
+
+
+def test_items_that_nobody_asks_for_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[Json] = []
+    monkeypatch.setattr(strictjson, "_judged", judged.append)
+    items = parse_items(b'["\\u0000"' + b",1" * 10_000 + b"]")
+    assert [next(items), next(items)] == [None, None]
+    assert judged == ["\x00", 1]
 
 
 @pytest.mark.parametrize("end", [b"", b"\\", b'"', b'"]'])
