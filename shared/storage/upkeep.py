@@ -18,10 +18,11 @@ from shared.storage.schema import (
     sessions,
 )
 from shared.storage.store import Transaction
-from shared.storage.types import any_of
+from shared.storage.types import AnyRow, any_of
 
 _DELETED_AT_ONCE = 200  # sessions, and
-_REMOVED_AT_ONCE = 500  # rows of each table: nobody waits long for the one writer of SQLite
+_REMOVED_AT_ONCE = 500  # rows of each table, and so many runs as have no more than these
+_EVENTS_AT_ONCE = 5_000  # events: nobody waits long for the one writer of SQLite
 
 _TOTALS = (
     sa.select(runs.c.principal_id, sa.func.count())
@@ -52,29 +53,37 @@ async def remove_deleted(transaction: Transaction) -> bool:
 
 
 async def _remove_runs(transaction: Transaction, session_ids: Sequence[UUID]) -> bool:
-    ids = await _some(transaction, runs, session_ids)
+    query = sa.select(runs.c.id, runs.c.event_count).where(any_of(runs.c.session_id, "ids"))
+    found = (await transaction.execute(query.limit(_REMOVED_AT_ONCE), {"ids": session_ids})).all()
+    ids = _with_few_events(found)
     if ids:
         for table in (run_inputs, run_details, run_events, attempts):
             rows = table.delete().where(any_of(table.c.run_id, "ids"))
             await transaction.execute(rows, {"ids": ids})
         await deliveries.forget_runs(transaction, ids)
         await transaction.execute(runs.delete().where(any_of(runs.c.id, "ids")), {"ids": ids})
-    return len(ids) == _REMOVED_AT_ONCE
+    return len(found) == _REMOVED_AT_ONCE or len(ids) < len(found)
+
+
+def _with_few_events(found: Sequence[AnyRow]) -> list[UUID]:
+    """Choose as many runs as have not too many events together, and one at least."""
+    ids: list[UUID] = []
+    count = 0
+    for row in found:
+        count += row.event_count
+        if ids and count > _EVENTS_AT_ONCE:
+            break
+        ids.append(row.id)
+    return ids
 
 
 async def _remove_messages(transaction: Transaction, session_ids: Sequence[UUID]) -> bool:
-    ids = await _some(transaction, messages, session_ids)
-    if ids:
+    query = sa.select(messages.c.id).where(any_of(messages.c.session_id, "ids"))
+    found = await transaction.execute(query.limit(_REMOVED_AT_ONCE), {"ids": session_ids})
+    if ids := list(found.scalars()):
         rows = messages.delete().where(any_of(messages.c.id, "ids"))
         await transaction.execute(rows, {"ids": ids})
     return len(ids) == _REMOVED_AT_ONCE
-
-
-async def _some(
-    transaction: Transaction, table: sa.Table, session_ids: Sequence[UUID]
-) -> list[UUID]:
-    query = sa.select(table.c.id).where(any_of(table.c.session_id, "ids")).limit(_REMOVED_AT_ONCE)
-    return list((await transaction.execute(query, {"ids": session_ids})).scalars())
 
 
 async def queued_totals(reading: AsyncConnection) -> dict[PrincipalId, int]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from shared.clock import SECOND, Instant
 from shared.domain.event import EventType, NewEvent, Said
 from shared.domain.idempotency import KEPT
+from shared.domain.run import Dispatch
 from shared.ids import new_id
 from shared.service import retention
 from shared.service.retention import Retention, keeping_times
@@ -23,6 +24,7 @@ from shared.storage.schema import (
     sessions,
     workers,
 )
+from shared.storage.upkeep import remove_deleted
 from tests.contract.storyteller import saying
 from tests.platforms import House
 
@@ -137,6 +139,27 @@ async def test_rows_of_a_deleted_session_go(house: House) -> None:
     await sweeping(house).sweep()
     await sweeping(house).sweep()
     assert (await house.count(sessions), await house.count(runs)) == (0, 0)
+
+
+async def test_runs_that_said_much_go_a_few_at_a_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.storage.upkeep._EVENTS_AT_ONCE", 10)
+    session, claim = await house.start()
+    await house.post(session)
+    for _ in range(2):
+        assert await house.platform.execution.append(saying(claim, "a", "b", "c"))
+        await house.answer(claim)
+        heads = await house.rows(sa.select(runs.c.id).where(runs.c.dispatch == Dispatch.READY))
+        for row in heads:
+            claim = await house.claim(await house.worker(), row.id)
+    await house.platform.sessions.delete(house.me, session.id)
+    left = []
+    for more in (True, False):
+        async with house.store.transaction() as transaction:
+            assert await remove_deleted(transaction) is more
+        left.append((await house.count(runs), await house.count(run_events) > 0))
+    assert left == [(1, True), (0, False)]
 
 
 async def test_batches_go_on_until_nothing_is_left_or_time_is_up(
