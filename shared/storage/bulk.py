@@ -26,6 +26,7 @@ _again = runs.alias("again")
 _UNFINISHED = runs.c.settled_at.is_(None)
 # In the words of its index, by which SQLite knows it.
 _UNSUCCESSFUL = sa.text("runs.status IN ('cancelled', 'failed')")
+_RETRIED = sa.select(runs.c.retry_of).where(any_of(runs.c.retry_of, "ids"))
 _CHOSEN = sa.select(runs).where(any_of(runs.c.id, "ids")).order_by(runs.c.id).with_for_update()
 
 
@@ -131,10 +132,15 @@ async def retry(
     chosen: Sequence[Chosen],
     max_queued: int,
 ) -> Changed:
-    """Retry those that still can be, each in the name of whom it was queued for."""
+    """Retry those that still can be, each in the name of whom it was queued for.
+
+    What somebody else has retried since they were chosen is left out.
+    """
     await lock_lines(transaction, [each.session_id for each in chosen])
+    found = await transaction.execute(_RETRIED, {"ids": [each.run_id for each in chosen]})
+    known = set(found.scalars())
     retried: list[Chosen] = []
-    for each in chosen:
+    for each in (each for each in chosen if each.run_id not in known):
         with suppress(NotFound, NotRetryable, SessionEnded, SessionQueueFull):
             await changes.retry(
                 store,

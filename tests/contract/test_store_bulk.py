@@ -15,6 +15,7 @@ from shared.domain.requests import NewSession
 from shared.domain.run import ErrorCode, Run, RunError, RunStatus
 from shared.domain.session import Session
 from shared.ids import RunId
+from shared.storage import bulk
 from shared.storage.schema import runs, sessions
 from tests.platforms import House, a_message
 
@@ -120,6 +121,20 @@ async def test_what_failed_is_queued_again_for_whom_it_was_and_only_once(house: 
         claim = await house.claim(await house.worker(), again.id)
         await house.settle(claim, BROKEN)
     assert await retry(house) == Tally(count=2, more=False)
+
+
+async def test_two_operators_at_once_retry_each_run_once(house: House) -> None:
+    run_id = await failed(house)
+    selection = Selection(limit=10, status=RunStatus.FAILED)
+    async with house.store.reading() as reading:
+        chosen = await bulk.retryable(reading, selection, None, 5)
+    counts = []
+    for _ in range(2):  # both have looked before either retries
+        async with house.store.transaction() as transaction:
+            changed = await bulk.retry(house.store, transaction, house.me, chosen, 5)
+            counts.append(changed.count)
+    assert counts == [1, 0]
+    assert await house.count(runs, runs.c.retry_of == run_id) == 1
 
 
 async def test_who_cannot_be_retried_stands_in_nobodys_way(house: House) -> None:
