@@ -38,9 +38,18 @@ _OLD = (
     .with_for_update(skip_locked=True)
 )
 _REMOVE = deliveries.delete().where(any_of(deliveries.c.id, "ids"))
-_of_runs = any_of(deliveries.c.run_id, "runs")
-_REMOVE_SENT = deliveries.delete().where(_of_runs, deliveries.c.next_at.is_(None))
-_SAY_LESS = deliveries.update().where(_of_runs).values(body=None)
+
+
+def _forgetting(about: sa.ColumnElement[bool]) -> tuple[sa.Executable, sa.Executable]:
+    """Remove what was sent; what is still to be sent will say less."""
+    sent = deliveries.delete().where(about, deliveries.c.next_at.is_(None))
+    return sent, deliveries.update().where(about).values(body=None)
+
+
+_FORGET_RUNS = _forgetting(any_of(deliveries.c.run_id, "ids"))
+_FORGET_SESSIONS = _forgetting(
+    sa.and_(any_of(deliveries.c.session_id, "ids"), deliveries.c.run_id.is_(None))
+)
 
 
 async def page(
@@ -95,8 +104,14 @@ async def prune(transaction: Transaction, before: Instant, limit: int) -> int:
 
 async def forget_runs(transaction: Transaction, run_ids: Collection[UUID]) -> None:
     """Remove what was sent of these runs; what is still to be sent will say less."""
-    for statement in (_REMOVE_SENT, _SAY_LESS):
-        await transaction.execute(statement, {"runs": run_ids})
+    for statement in _FORGET_RUNS:
+        await transaction.execute(statement, {"ids": run_ids})
+
+
+async def forget_sessions(transaction: Transaction, session_ids: Collection[UUID]) -> None:
+    """Do so with what was sent of these sessions themselves, and of none of their runs."""
+    for statement in _FORGET_SESSIONS:
+        await transaction.execute(statement, {"ids": session_ids})
 
 
 def _of(principal: Principal, webhook_id: WebhookId | None) -> list[sa.ColumnElement[bool]]:

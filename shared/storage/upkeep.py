@@ -48,6 +48,7 @@ async def remove_deleted(transaction: Transaction) -> bool:
     if await _remove_runs(transaction, ids) or await _remove_messages(transaction, ids):
         return True
     await schedules.remove_of_sessions(transaction, ids)
+    await deliveries.forget_sessions(transaction, ids)
     await transaction.execute(sessions.delete().where(any_of(sessions.c.id, "ids")), {"ids": ids})
     return len(ids) == _DELETED_AT_ONCE
 

@@ -4,8 +4,10 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+import sqlalchemy as sa
 
 from shared.clock import SECOND
+from shared.domain.session import Expiry
 from shared.domain.webhook import (
     Answer,
     DeliveryFilter,
@@ -184,6 +186,23 @@ async def test_a_deleted_session_takes_what_was_said_of_it_along(
     await house.platform.sessions.delete(house.me, session.id)
     await house.platform.upkeep.sweep()
     assert await house.count(deliveries) == 0
+
+
+@pytest.mark.parametrize("answer", [OK, ERROR])
+async def test_a_deleted_session_that_expired_leaves_nothing_of_itself_behind(
+    house: House, listener: Listener, answer: Answer
+) -> None:
+    await listener.subscribe()
+    session = await house.session(expiry=Expiry(timeout_minutes=5), metadata={"a": "secret"})
+    house.wait(301)
+    await house.platform.upkeep.sweep()
+    told = await one(listener)
+    assert "secret" in told.body
+    await listener.say(told, answer)
+    await house.platform.sessions.delete(house.me, session.id)
+    await house.platform.upkeep.sweep()
+    left = await house.rows(sa.select(deliveries.c.body))
+    assert [row.body for row in left] == ([] if answer is OK else [None])
 
 
 async def test_what_is_still_to_be_said_of_a_deleted_session_is_less(
