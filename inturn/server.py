@@ -12,6 +12,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from inturn.head import BoundedHead
 from inturn.refused import Refused
 from inturn.start import local_url
 
@@ -26,7 +27,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=BoundedHead,
                 lifespan="on",
                 access_log=False,
                 log_config=None,
