@@ -1,25 +1,29 @@
 """More than this server queues: whose bound it is, and when to come again."""
 
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.settings import Settings
 from tests.api.caller import Caller, outcome
+from tests.platforms import migrate
 
 HI = {"content": "hi"}
 
 
 @pytest.fixture
-def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+def settings(settings: Settings, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Small ones, over a database in which nobody else has left anything queued."""
-    bounds: dict[str, object] = {
+    bounds: dict[str, Any] = {
         "max_queued_per_session": 2,
         "max_queued_per_principal": 4,
         "max_queued": 6,
     }
     if not settings.sqlite:
         bounds["database_url"] = request.getfixturevalue("new_database")()
+        migrate(bounds["database_url"], tmp_path)
     return settings.model_copy(update=bounds)
 
 

@@ -186,19 +186,18 @@ async def test_a_connection_is_used_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "low", "high"),
-    [
-        ("120", 120, 120),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
-    ],
-    ids=["seconds", "a date to come", "a date gone by"],
+    ("said", "low", "high"), [("120", 120, 120), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0)]
 )
 async def test_when_to_come_again(said: str, low: float, high: float) -> None:
     answer = f"HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n".encode()
     after = (await post(Network(answer), PUBLIC)).retry_after
     assert after is not None
     assert low <= after <= high
+
+
+async def test_when_to_come_again_by_the_clock() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    await test_when_to_come_again(later, 3000, 3600)
 
 
 @pytest.mark.parametrize("said", ["soon", "-5", "", "Wed, 99 Oct"])
