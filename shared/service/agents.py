@@ -75,9 +75,11 @@ class Agents:
             agent = await self._own(transaction, name_or_id)
             now = await self._store.now(transaction)
             new = await rows.update(transaction, agent.id, edit(agent), self._defaults, now)
-            if new.limits.runs_per_minute != agent.limits.runs_per_minute:
-                await starts.release(transaction, agent.id)
-            return new
+        if new.limits.runs_per_minute != agent.limits.runs_per_minute:
+            # Afterwards, and in parts: there may be very many, and claims wait for the agent's row.
+            while await self._store.write(lambda open_: starts.release(open_, new.id)):
+                pass
+        return new
 
     async def delete(self, name_or_id: str) -> None:
         """End an agent for new sessions; those that have it keep it.

@@ -31,6 +31,7 @@ _LONGEST_HOLD_SECONDS = 300.0
 # Whose time has come and who is not claimed by then has lost its turn: its worker is busy.
 _GRACE_SECONDS = 2.0
 _LOOKED_AT = 1000
+_LET_GO_AT_ONCE = 1000
 
 _is_held = sa.and_(
     runs.c.dispatch == sa.literal_column(f"'{Dispatch.READY}'"),
@@ -46,7 +47,9 @@ _HELD = (
         runs.c.ready_at,
         runs.c.announce_hold_until,
     )
-    .where(runs.c.pool == sa.bindparam("_pool"), any_of(runs.c.agent_id, "agents"), _is_held)
+    .where(
+        runs.c.pool == sa.bindparam("_pool"), runs.c.agent_id == sa.bindparam("_agent"), _is_held
+    )
     .order_by(runs.c.announce_hold_until)
     .limit(_LOOKED_AT)
 )
@@ -59,11 +62,10 @@ _WAITING = (
     sa.select(runs.c.id)
     .where(runs.c.agent_id == sa.bindparam("_agent"), _is_held)
     .order_by(runs.c.announce_hold_until)
+    .limit(sa.bindparam("_most", type_=sa.Integer))
     .with_for_update(skip_locked=True)
 )
-_NEXT = _WAITING.where(runs.c.pool == sa.bindparam("_pool")).limit(
-    sa.bindparam("_most", type_=sa.Integer)
-)
+_NEXT = _WAITING.where(runs.c.pool == sa.bindparam("_pool"))
 _LET_GO = runs.update().where(any_of(runs.c.id, "ids")).values(announce_hold_until=None)
 
 
@@ -132,11 +134,10 @@ class Starts:
 
 
 async def _held(transaction: Transaction, rated: Collection[AnyRow]) -> list[AnyRow]:
-    """List who waits for these agents; pool by pool, for so their index has them in order."""
+    """List who waits for these agents; one by one, for so their index has them in order."""
     held: list[AnyRow] = []
-    agent_ids = {row.agent_id for row in rated}
-    for pool in {row.pool for row in rated}:
-        held += await transaction.execute(_HELD, {"_pool": pool, "agents": agent_ids})
+    for pool, agent_id in {(row.pool, row.agent_id) for row in rated}:
+        held += await transaction.execute(_HELD, {"_pool": pool, "_agent": agent_id})
     return held
 
 
@@ -173,9 +174,10 @@ class Refunds:
             await _let_go(transaction, pool, agent_id, most)
 
 
-async def release(transaction: Transaction, agent_id: AgentId) -> None:
-    """Let everybody go who waits for an agent's rate, as it is another now."""
-    await _release(transaction, _WAITING, {"_agent": agent_id})
+async def release(transaction: Transaction, agent_id: AgentId) -> bool:
+    """Let go who waits for an agent's rate, as it is another now; tell if there may be more."""
+    most = {"_agent": agent_id, "_most": _LET_GO_AT_ONCE}
+    return await _release(transaction, _WAITING, most) == _LET_GO_AT_ONCE
 
 
 async def _let_go(transaction: Transaction, pool: str, agent_id: UUID, most: int) -> None:
@@ -185,9 +187,10 @@ async def _let_go(transaction: Transaction, pool: str, agent_id: UUID, most: int
 
 async def _release(
     transaction: Transaction, chosen: sa.Select[tuple[UUID]], asked: dict[str, Any]
-) -> None:
+) -> int:
     if ids := list((await transaction.execute(chosen, asked)).scalars()):
         await transaction.execute(_LET_GO, {"ids": ids})
+    return len(ids)
 
 
 def _meter(row: AnyRow) -> Meter:

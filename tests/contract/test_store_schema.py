@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from shared.storage import instants
+from shared.storage import caps, instants, starts
 from shared.storage.schema import metadata
 from tests.platforms import House
 
@@ -61,8 +61,29 @@ async def test_whose_time_has_come_is_found_by_its_index(
 ) -> None:
     if not house.store.sqlite:
         return  # as above
+    plan = await plan_of(house, query)
+    assert [index in step for step in plan] == [True]  # and nothing is sorted
+
+
+async def plan_of(house: House, query: sa.Select[Any]) -> list[str]:
     async with house.store.reading() as reading:
         sql = query.compile(dialect=reading.dialect)
         explained = sa.text(f"EXPLAIN QUERY PLAN {sql}".replace("?", "1"))
-        plan = (await reading.execute(explained)).all()
-    assert [index in str(step) for step in plan] == [True]  # and nothing is sorted
+        return [str(step) for step in await reading.execute(explained)]
+
+
+@pytest.mark.parametrize(
+    ("query", "by"),
+    [
+        (starts._HELD, "pool=? AND wait_cause=? AND agent_id=?"),  # noqa: SLF001
+        (caps._HELD_BACK, "pool=? AND wait_cause=?"),  # noqa: SLF001
+    ],
+)
+async def test_who_is_held_is_found_by_what_holds_them(
+    house: House, query: sa.Select[Any], by: str
+) -> None:
+    """However many others are held, for another cause or by another agent."""
+    if not house.store.sqlite:
+        return  # as above
+    [first, *_] = await plan_of(house, query)
+    assert f"ix_runs_held ({by}" in first

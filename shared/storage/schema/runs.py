@@ -81,6 +81,8 @@ runs = Table(
     partial(
         "ix_runs_held",
         "pool",
+        "wait_cause",
+        "agent_id",
         "announce_hold_until",
         where="dispatch = 'ready' AND announce_hold_until IS NOT NULL",
     ),

@@ -188,6 +188,13 @@ def _new_columns() -> None:
         ["status", "stored_at", "id"],
         "status IN ('cancelled', 'failed')",
     )
+    op.drop_index("ix_runs_held", table_name="runs")
+    _where(
+        "ix_runs_held",
+        "runs",
+        ["pool", "wait_cause", "agent_id", "announce_hold_until"],
+        "dispatch = 'ready' AND announce_hold_until IS NOT NULL",
+    )
     _where("ix_runs_retry_of", "runs", ["retry_of"], "retry_of IS NOT NULL")
     op.add_column("sessions", sa.Column("continued_from", sa.Uuid(), nullable=True))
     op.add_column(
