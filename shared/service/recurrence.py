@@ -123,7 +123,8 @@ class Recurrence:
             now = await self._store.now(transaction)
             wrong = _outcome(InternalError("Something went wrong on our side; the log has it."))
             later = after(now, LATE_SECONDS)
-            await rows.change(transaction, schedule_id, now, next_at=later, **wrong)
+            if await rows.take_ids(transaction, [schedule_id], now):  # else it was paused, or sent
+                await rows.change(transaction, schedule_id, now, next_at=later, **wrong)
 
 
 def _some(schedules: Sequence[Schedule], now: Instant) -> Iterator[_Due]:
@@ -136,9 +137,12 @@ def _some(schedules: Sequence[Schedule], now: Instant) -> Iterator[_Due]:
         assert schedule.next_at is not None  # noqa: S101  (it is due)
         since, at_most = worth_sending(schedule.missed, schedule.next_at, now)
         times = cron.newest(since, now, at_most)
-        messages += len(times)
-        characters += len(times) * size_of(schedule.message.content)
-        yield _Due(schedule=schedule, times=times, next_at=cron.next_after(now))
+        size = size_of(schedule.message.content)
+        fit = max(1, (_CHARACTERS - characters) // max(1, size))
+        messages += len(times[:fit])
+        characters += len(times[:fit]) * size
+        next_at = times[fit] if fit < len(times) else cron.next_after(now)
+        yield _Due(schedule=schedule, times=times[:fit], next_at=next_at)
 
 
 def _outcome(result: Accepted | InturnError) -> dict[str, object]:

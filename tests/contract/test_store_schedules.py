@@ -144,6 +144,30 @@ async def test_one_that_cannot_be_read_does_not_stop_the_next(house: House) -> N
     assert await house.count(schedules, schedules.c.next_at <= (sound.next_at or 0)) == 0
 
 
+async def test_one_that_cannot_be_read_stays_paused(house: House) -> None:
+    made = await schedule(house, await house.session())
+    await until(house, made.next_at)
+    await house.platform.schedules.pause(house.me, made.id)  # since it was tried
+    await Recurrence(house.store, house.platform.intake)._postpone(made.id)  # noqa: SLF001
+    assert (await look(house, made)).next_at is None
+
+
+async def test_what_was_missed_and_is_large_comes_in_parts(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.service.recurrence._CHARACTERS", 3 * len("again"))
+    session = await house.session()
+    made = await schedule(house, session, missed=Missed.ALL)
+    await until(house, made.next_at)
+    house.wait(4 * MINUTE)
+    await house.platform.upkeep.due()
+    assert made.next_at is not None
+    assert await sent(house, session) == minutes(made.next_at, 3)
+    await house.platform.upkeep.due()
+    assert await sent(house, session) == minutes(made.next_at, 5)
+    assert (await look(house, made)).next_at == made.next_at + 5 * 60 * SECOND
+
+
 async def test_a_time_is_sent_once_whatever_the_rows_say(house: House) -> None:
     session = await house.session()
     made = await schedule(house, session)
