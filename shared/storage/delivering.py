@@ -152,7 +152,7 @@ async def _callback_secrets(
     if not principal_ids:
         return {}
     found = {row.id: row for row in await transaction.execute(_PRINCIPALS, {"ids": principal_ids})}
-    for principal_id in principal_ids:
+    for principal_id in sorted(principal_ids):
         if principal_id not in found or found[principal_id].callback_secret is None:
             row = await give_callback_secret(transaction, PrincipalId(principal_id), new_secret())
             found[principal_id] = row
