@@ -7,7 +7,7 @@ import pytest
 from ingress import strictjson
 from ingress.strictjson import MAX_DEPTH, parse_items, parse_json
 from shared.domain.errors import InturnError, InvalidJson, ValidationFailed
-from tests.api.caller import Json
+from tests.api.caller import Json, document
 
 ESCAPED = b'"\\ud83d\\ude00"'  # an escaped surrogate sends the whole body to the exact reader
 
@@ -114,3 +114,13 @@ def test_items_that_nobody_asks_for_are_not_judged(monkeypatch: pytest.MonkeyPat
 def test_a_text_that_does_not_end_is_read_once(end: bytes) -> None:
     with pytest.raises(InvalidJson):
         parse_items(b"[" * 65 + b'"' + b'\\"' * 1_000_000 + end)
+
+
+def test_whatever_is_posted_is_read() -> None:
+    unread = [
+        f"{method} {path}"
+        for path, operations in document()["paths"].items()
+        for method in operations.keys() & {"post", "patch", "put"}
+        if "requestBody" not in operations[method]
+    ]
+    assert unread == []

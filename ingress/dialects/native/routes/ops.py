@@ -8,10 +8,9 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import answer
+from ingress.dialects.native.wire.fields import Command, answer
 from ingress.dialects.native.wire.ops import (
     BoundPool,
-    Command,
     Examination,
     Overview,
     Pool,

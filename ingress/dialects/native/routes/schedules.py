@@ -6,7 +6,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried, SchedulePath
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import answer
+from ingress.dialects.native.wire.fields import Command, answer
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.schedule import (
     NewSchedule,
@@ -72,8 +72,11 @@ async def get_schedule(call: Call, schedule_id: SchedulePath) -> Response:
     response_model=Schedule,
     responses=problems(404),
 )
-async def pause_schedule(call: Call, schedule_id: SchedulePath) -> Response:
+async def pause_schedule(
+    call: Call, schedule_id: SchedulePath, body: Command | None = None
+) -> Response:
     """Send nothing until it is resumed; what was sent goes on. Asking again changes nothing."""
+    call.correlate(body.correlation_id if body else None)
     schedule = await call.platform.schedules.pause(call.principal, schedule_id)
     return answer(from_schedule(schedule))
 
@@ -84,8 +87,11 @@ async def pause_schedule(call: Call, schedule_id: SchedulePath) -> Response:
     response_model=Schedule,
     responses=problems(404),
 )
-async def resume_schedule(call: Call, schedule_id: SchedulePath) -> Response:
+async def resume_schedule(
+    call: Call, schedule_id: SchedulePath, body: Command | None = None
+) -> Response:
     """Go on; `missed` says what becomes of the times in between."""
+    call.correlate(body.correlation_id if body else None)
     schedule = await call.platform.schedules.resume(call.principal, schedule_id)
     return answer(from_schedule(schedule))
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import answer
+from ingress.dialects.native.wire.fields import Command, answer
 from ingress.dialects.native.wire.paging import ListOf, NewestFirst, from_listing
 from ingress.dialects.native.wire.webhook import (
     DeliveriesQuery,
@@ -162,9 +162,13 @@ async def list_deliveries(
     responses=problems(404, 409),
 )
 async def redeliver(
-    call: Call, webhook_id: MaybeCallbacksPath, delivery_id: DeliveryPath
+    call: Call,
+    webhook_id: MaybeCallbacksPath,
+    delivery_id: DeliveryPath,
+    body: Command | None = None,
 ) -> Response:
     """Send it once more, whatever became of it: the same id and body, and all its attempts."""
+    call.correlate(body.correlation_id if body else None)
     again = await call.platform.webhooks.redeliver_once(
         call.principal, webhook_id, delivery_id, once(call, _redelivered)
     )

@@ -61,6 +61,10 @@ class Body(BaseModel):
     correlation_id: CorrelationId | None = None
 
 
+class Command(Body):
+    """It takes no options."""
+
+
 def refuse_unbuilt(body: BaseModel, names: frozenset[str]) -> None:
     """Refuse what the contract names and nobody has built; its default is accepted."""
     for name in sorted(body.model_fields_set & names):

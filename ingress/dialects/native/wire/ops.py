@@ -37,10 +37,6 @@ class Pools(BaseModel):
     next_cursor: str | None
 
 
-class Command(Body):
-    """It takes no options."""
-
-
 class BoundPool(Body):
     """How many of its runs may run at once; null is no bound."""
 
