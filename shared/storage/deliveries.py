@@ -48,7 +48,11 @@ def _forgetting(about: sa.ColumnElement[bool]) -> tuple[sa.Executable, sa.Execut
 
 _FORGET_RUNS = _forgetting(any_of(deliveries.c.run_id, "ids"))
 _FORGET_SESSIONS = _forgetting(
-    sa.and_(any_of(deliveries.c.session_id, "ids"), deliveries.c.run_id.is_(None))
+    sa.and_(
+        any_of(deliveries.c.session_id, "ids"),
+        # Spelt out, for its index is of these alone.
+        deliveries.c.event == sa.literal_column(f"'{WebhookEvent.SESSION_EXPIRED}'"),
+    )
 )
 
 

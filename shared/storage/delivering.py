@@ -20,6 +20,7 @@ from shared.storage.types import AnyRow, any_of
 from shared.storage.webhooks import give_callback_secret
 
 _TARGETS_A_LOOK = 1_000
+_UNWANTED_A_LOOK = 500  # of one target
 
 _now = sa.bindparam("_now", type_=sa.BigInteger)
 # In order, so that no plan from an empty table goes by the index of targets.
@@ -112,11 +113,28 @@ async def _due(
     random.shuffle(targets)
     rows: list[AnyRow] = []
     for target in targets:
-        limit = min(room - len(rows), rooms.get(target, share))
+        limit = min(room, rooms.get(target, share))
         if limit > 0:
-            wanted = {"_target": target, "_now": now, "_limit": limit}
-            rows += (await transaction.execute(_DUE, wanted)).all()
+            found = await _due_at(transaction, now, target, limit)
+            rows += found
+            room -= sum(_unwanted(row) is None for row in found)
     return rows
+
+
+async def _due_at(
+    transaction: Transaction, now: Instant, target: str, limit: int
+) -> Sequence[AnyRow]:
+    """Lock so many of a target that are wanted; with them, many that are not.
+
+    What nobody wants any more may be very much, and what is wanted must not wait behind it.
+    """
+    asked: dict[str, Any] = {"_target": target, "_now": now, "_limit": limit}
+    rows = (await transaction.execute(_DUE, asked)).all()
+    if not any(map(_unwanted, rows)):
+        return rows
+    rows = (await transaction.execute(_DUE, asked | {"_limit": _UNWANTED_A_LOOK})).all()
+    wanted = [row for row in rows if _unwanted(row) is None]
+    return [row for row in rows if _unwanted(row)] + wanted[:limit]
 
 
 def _unwanted(row: AnyRow) -> str | None:

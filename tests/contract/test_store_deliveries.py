@@ -133,6 +133,21 @@ async def test_each_target_has_its_share(house: House, listener: Listener) -> No
     assert [each.webhook_id == slow.id for each in taken] == [False] * 2
 
 
+async def test_nobody_waits_behind_what_a_deleted_webhook_was_to_hear(
+    house: House, listener: Listener
+) -> None:
+    webhook, _ = await listener.subscribe()
+    for _ in range(5):
+        await end_a_run(house)
+    await listener.webhooks.delete(listener.me, webhook.id)
+    await listener.subscribe()
+    for _ in range(3):
+        await end_a_run(house)
+    assert len(await listener.take(share=2)) == 2
+    assert await house.count(deliveries, deliveries.c.status == "failed") == 5
+    assert len(await listener.take(room=1)) == 1
+
+
 async def test_redelivery_is_the_same_again(house: House, listener: Listener) -> None:
     webhook, _ = await listener.subscribe()
     await end_a_run(house)

@@ -81,6 +81,6 @@ deliveries = Table(
         "ix_deliveries_callbacks", "principal_id", "created_at", "id", where="webhook_id IS NULL"
     ),
     Index("ix_deliveries_run", "run_id"),
-    partial("ix_deliveries_session", "session_id", where="run_id IS NULL"),
+    partial("ix_deliveries_session", "session_id", where="event = 'session.expired'"),
     Index("ix_deliveries_created", "created_at", "id"),
 )

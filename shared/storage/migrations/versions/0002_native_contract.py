@@ -54,7 +54,7 @@ def _new_tables() -> None:
     op.create_index(
         "ix_deliveries_webhook", "deliveries", ["webhook_id", "created_at", "id"], unique=False
     )
-    _where("ix_deliveries_session", "deliveries", ["session_id"], "run_id IS NULL")
+    _where("ix_deliveries_session", "deliveries", ["session_id"], "event = 'session.expired'")
     _where("ix_deliveries_target", "deliveries", ["target", "next_at"], "next_at IS NOT NULL")
     _where(
         "ix_deliveries_callbacks",
