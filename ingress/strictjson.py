@@ -26,6 +26,7 @@ _NUL_OR_SURROGATE = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 # One that does not end goes to the body's end: nothing is ever looked at twice.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{[]}", b"(())")
+_TOO_DEEP = b"(" * (MAX_DEPTH + 1)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{[]}"))
 
 Loc = tuple[str | int, ...]
@@ -79,12 +80,12 @@ def _short_numbers(raw: bytes) -> bool:
 
 
 def _shallow(bare: bytes) -> bool:
-    """Peel the brackets from the inside, a level at a time, all in C."""
-    left = bare.translate(_BRACKETS, _NO_BRACKETS)
+    """Peel the brackets from the inside, a level at a time, all in C; none that only open."""
+    peeled, left = b"", bare.translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
-        if not left:
+        if len(left) == len(peeled) or _TOO_DEEP in left:
             break
-        left = left.replace(b"()", b"")
+        peeled, left = left, left.replace(b"()", b"")
     return not left
 
 

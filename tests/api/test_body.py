@@ -6,6 +6,7 @@ import pytest
 
 from ingress import strictjson
 from ingress.strictjson import MAX_DEPTH, parse_items, parse_json
+from shared.clock import monotonic
 from shared.domain.errors import InturnError, InvalidJson, ValidationFailed
 from tests.api.caller import Json, document
 
@@ -114,6 +115,14 @@ def test_items_that_nobody_asks_for_are_not_judged(monkeypatch: pytest.MonkeyPat
 def test_a_text_that_does_not_end_is_read_once(end: bytes) -> None:
     with pytest.raises(InvalidJson):
         parse_items(b"[" * 65 + b'"' + b'\\"' * 1_000_000 + end)
+
+
+@pytest.mark.parametrize("part", [b"[", b"[" * 64 + b"0,"])
+def test_what_only_opens_is_soon_known_to_be_too_deep(part: bytes) -> None:
+    began = monotonic()
+    with pytest.raises(InvalidJson):
+        parse_json(part * (10_000_000 // len(part)))
+    assert monotonic() - began < 1.0
 
 
 def test_whatever_is_posted_is_read() -> None:
