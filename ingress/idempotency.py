@@ -45,8 +45,12 @@ def once(call: Call, render: Callable[[T], Answer]) -> Idempotency[T] | None:
 
 
 def asked_hash(call: Call, body: bytes) -> bytes:
-    """Hash what is asked: method, path, and what stands for the body."""
-    return sha256(f"{call.method} {call.scope['path']}\n".encode() + body).digest()
+    """Hash what is asked: with what right, method, path, and what stands for the body.
+
+    Keys of several scopes may share a principal, and one may see what the other may not.
+    """
+    asked = f"{call.principal.scope} {call.method} {call.scope['path']}\n"
+    return sha256(asked.encode() + body).digest()
 
 
 def as_answer(

@@ -131,6 +131,16 @@ async def test_everybody_has_keys_of_their_own(ada: Caller, bob: Caller) -> None
     assert opened[0]["id"] != opened[1]["id"]
 
 
+async def test_a_lesser_key_of_the_same_name_is_not_told_what_a_greater_one_was(
+    admin: Caller, ada: Caller, tenant: str
+) -> None:
+    new = {"name": "ada's shop", "scope": "service", "tenant": tenant, "user_id": "ada"}
+    shop = Caller(admin.http, (await admin.ok("POST", "/v1/keys", new))["key"])
+    body = {"agent": "echo", "user_id": "bob"}
+    await shop.ok("POST", "/v1/sessions", body, Idempotency_Key="k")
+    assert await ada.refused("POST", "/v1/sessions", body, Idempotency_Key="k") == REUSED
+
+
 async def test_what_was_answered_once_is_not_checked_again(
     admin: Caller,
     service: Caller,
