@@ -112,11 +112,12 @@ async def test_nobody_starts_what_is_late(platform: Platform) -> None:
 async def test_the_urgent_overtake_all_that_is_not_on_its_way(platform: Platform) -> None:
     posted = [
         await say(platform, await a_session(platform, "echo"), "x", priority=priority)
-        for priority in [0] * (LEAST_OWN_WINDOW + 10) + [-1, 100]
+        for priority in [0] * (3 * LEAST_OWN_WINDOW) + [-1, 100]
     ]
     async with working(platform):
         runs = [await end(platform, each.run.id) for each in posted]
     starts = [run.claimed_at or 0 for run in runs]
     lazy, urgent = starts[-2:]
+    # What is on its way together starts in any order.
     assert sum(start < urgent for start in starts) <= LEAST_OWN_WINDOW
-    assert lazy == max(starts)
+    assert sum(start > lazy for start in starts) < LEAST_OWN_WINDOW

@@ -7,12 +7,14 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.conftest import Apart
-from tests.integration.fleet import LEASE, Fleet, out_of_service, ready, script
+from tests.integration.fleet import Fleet, out_of_service, ready, script
 from tests.proxy import Proxy
 from tests.servers import Postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+# Long enough to come back from an outage while the machine has other tests to run.
+LEASE, BEAT = 5.0, 1.0
 CUT_SECONDS = 15.0  # in which a run has to end whose claim was cut
 # Only a claim says this; the first one of each connection spells it out.
 CLAIMING = b"announced_at=coalesce(runs.announced_at"
@@ -44,7 +46,8 @@ async def fleet(
     address = urlsplit(postgres.url)
     through = address._replace(netloc=address.netloc.replace(str(postgres.port), str(proxy.port)))
     folder = tmp_path_factory.mktemp("database")
-    async with Fleet(folder, **apart(postgres.url, broker_url)) as fleet:
+    settings = apart(postgres.url, broker_url)
+    async with Fleet(folder, LEASE_SECONDS=LEASE, HEARTBEAT_SECONDS=BEAT, **settings) as fleet:
         fleet.command("migrate")
         await ready(
             fleet.start("ingress"),
@@ -68,7 +71,7 @@ async def test_an_outage_of_two_leases_repeats_no_run(fleet: Fleet, postgres: Po
     sessions = await fleet.sessions(200)
     # Half of them end while nobody can be told, half after it.
     receipts = await fleet.post_all(
-        (session, script(["sleep", 4.0 + number % 2 * 2 * LEASE]))
+        (session, script(["sleep", 6.0 + number % 2 * 2 * LEASE]))
         for number, session in enumerate(sessions)
     )
     assert all(receipt.accepted for receipt in receipts)
