@@ -29,7 +29,8 @@ def ingress(host: Host = None, port: Port = None) -> None:
     """
     settings = start(host=host, port=port)
     distributed(settings, "ingress")
-    run_loop(_ingress(settings, bind(settings.host, settings.port)))
+    with bind(settings.host, settings.port) as listener:
+        run_loop(_ingress(settings, listener))
 
 
 async def _ingress(settings: Settings, listener: socket.socket) -> None:

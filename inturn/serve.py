@@ -39,8 +39,8 @@ def serve(host: Host = None, port: Port = None, pool: Pools = None, slots: Slots
         INTURN_DATABASE_URL=postgresql+asyncpg://... INTURN_BROKER_URL=amqp://... inturn serve
     """
     settings = start(host=host, port=port, slots=slots)
-    listener = bind(settings.host, settings.port)
-    run_loop(_serve(_with_key(settings), listener, tuple(pool or ())))
+    with bind(settings.host, settings.port) as listener:
+        run_loop(_serve(_with_key(settings), listener, tuple(pool or ())))
 
 
 def _with_key(settings: Settings) -> Settings:

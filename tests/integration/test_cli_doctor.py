@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.command import Process, run
+from tests.command import Process, run, run_here
 from tests.services import free_port
 
 KEY = "a-key-for-the-doctor"
@@ -126,7 +126,7 @@ def test_a_broken_row_is_named_with_its_invariant(
     ids = {"run": patient.run, "session": patient.session}
     patient.sql(breaks.format(**ids))
     try:
-        found = run("doctor", folder=patient.folder, **patient.settings)
+        found = run_here("doctor", folder=patient.folder, **patient.settings)
     finally:
         patient.sql(mends.format(**ids))
     assert (found.returncode, found.stderr) == (1, "")

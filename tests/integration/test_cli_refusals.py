@@ -1,17 +1,21 @@
 """What cannot be is one sentence and exit 2, never a traceback."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.command import run
+from tests.command import run, run_here
 from tests.services import free_port
 
 
 def refused(folder: Path, *arguments: str, **settings: str) -> str:
     """Run it, see that it is refused in one line, and return that."""
-    ended = run(*arguments, folder=folder, **settings)
+    return one_line(run_here(*arguments, folder=folder, **settings))
+
+
+def one_line(ended: subprocess.CompletedProcess[str]) -> str:
     assert ended.returncode == 2, ended.stderr
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert ended.stderr.startswith("inturn: ")
@@ -25,7 +29,7 @@ def port() -> str:
 
 @pytest.mark.parametrize("verb", ["ingress", "worker", "sweeper"])
 def test_what_many_share_is_not_embedded(tmp_path: Path, verb: str) -> None:
-    assert "PostgreSQL" in refused(tmp_path, verb)
+    assert "PostgreSQL" in one_line(run(verb, folder=tmp_path))
 
 
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:
