@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.command import Process, eventually, run
+from tests.command import Process, eventually, run, run_here
 from tests.services import free_port
 
 
@@ -61,19 +61,19 @@ def test_send_prints_the_answer_alone_and_goes_on_in_a_session(
 
 
 def test_send_without_waiting_prints_the_run(server: Process, folder: Path) -> None:
-    sent = run("send", "later", "--wait", "0", folder=folder, URL=server.url)
+    sent = run_here("send", "later", "--wait", "0", folder=folder, URL=server.url)
     assert sent.returncode == 0
     assert sent.stdout.startswith("run_")
-    sent = run("send", "now", "--json", folder=folder, URL=server.url)
+    sent = run_here("send", "now", "--json", folder=folder, URL=server.url)
     assert json.loads(sent.stdout)["status"] == "succeeded"
 
 
 def test_watch_follows_the_status_until_nothing_is_left(server: Process, folder: Path) -> None:
-    session = run("send", "hello", folder=folder, URL=server.url).stderr.split()[1]
-    watched = run("watch", session, "--json", "--until-idle", folder=folder, URL=server.url)
+    session = run_here("send", "hello", folder=folder, URL=server.url).stderr.split()[1]
+    watched = run_here("watch", session, "--json", "--until-idle", folder=folder, URL=server.url)
     assert watched.returncode == 0
     assert json.loads(watched.stdout.splitlines()[-1])["status"] == "idle"
-    shown = run("watch", session, "--until-idle", folder=folder, URL=server.url)
+    shown = run_here("watch", session, "--until-idle", folder=folder, URL=server.url)
     assert shown.returncode == 0
     assert "assistant" in shown.stdout
     assert "idle" in shown.stdout
@@ -90,31 +90,31 @@ def test_watch_follows_the_status_until_nothing_is_left(server: Process, folder:
 def test_what_the_server_refuses_is_one_sentence(
     server: Process, folder: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    refused = run(*arguments, folder=folder, URL=server.url)
+    refused = run_here(*arguments, folder=folder, URL=server.url)
     assert refused.returncode == 2
     assert said in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 
 def test_keys_go_through_the_running_server(server: Process, folder: Path) -> None:
-    made = run("keys", "create", "--name", "shop", "--json", folder=folder, URL=server.url)
+    made = run_here("keys", "create", "--name", "shop", "--json", folder=folder, URL=server.url)
     assert made.returncode == 0, made.stderr
     key = json.loads(made.stdout)
-    sent = run("send", "hi", folder=folder, URL=server.url, API_KEY=key["key"])
+    sent = run_here("send", "hi", folder=folder, URL=server.url, API_KEY=key["key"])
     assert (sent.returncode, sent.stdout) == (0, "hi\n")
 
-    listed = run("keys", "list", "--json", folder=folder, URL=server.url)
+    listed = run_here("keys", "list", "--json", folder=folder, URL=server.url)
     assert key["id"] in [json.loads(line)["id"] for line in listed.stdout.splitlines()]
     assert key["key"] not in listed.stdout
 
     words = ("keys", "rotate", key["id"], "--overlap-seconds", "60", "--json")
-    rotated = json.loads(run(*words, folder=folder, URL=server.url).stdout)
+    rotated = json.loads(run_here(*words, folder=folder, URL=server.url).stdout)
     for secret in (key["key"], rotated["key"]):
-        sent = run("send", "hi", folder=folder, URL=server.url, API_KEY=secret)
+        sent = run_here("send", "hi", folder=folder, URL=server.url, API_KEY=secret)
         assert (sent.returncode, sent.stdout) == (0, "hi\n")
     assert rotated["old_secret_until"] is not None
-    assert run("keys", "revoke", key["id"], folder=folder, URL=server.url).returncode == 0
-    sent = run("send", "hi", folder=folder, URL=server.url, API_KEY=key["key"])
+    assert run_here("keys", "revoke", key["id"], folder=folder, URL=server.url).returncode == 0
+    sent = run_here("send", "hi", folder=folder, URL=server.url, API_KEY=key["key"])
     assert sent.returncode == 2
     assert "unauthenticated" in sent.stderr
 
@@ -153,7 +153,7 @@ def test_it_drains_ends_with_0_and_goes_on_with_the_same_key(
             process.until_ready()
             keys.append((tmp_path / "data" / "dev.key").read_text())
             eventually(lambda: "API docs" in process.said, 5, process.said)
-            assert run("send", "hi", folder=tmp_path, URL=url).stdout == "hi\n"
+            assert run_here("send", "hi", folder=tmp_path, URL=url).stdout == "hi\n"
             assert process.stop(number) == 0, process.said
             assert "Traceback" not in process.said
     assert keys[0] == keys[1]
@@ -164,7 +164,7 @@ def test_a_held_poll_is_answered_when_the_server_leaves(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     with Process("serve", "--port", str(port), folder=tmp_path, url=url) as process:
         process.until_ready()
-        session = run("send", "hi", folder=tmp_path, URL=url).stderr.split()[1]
+        session = run_here("send", "hi", folder=tmp_path, URL=url).stderr.split()[1]
         headers = {"X-API-Key": (tmp_path / "data" / "dev.key").read_text().strip()}
         with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
             path = f"/v1/sessions/{session}/status"
@@ -183,13 +183,13 @@ def _requests(url: str) -> bool:
 
 def test_keys_take_the_lock_when_no_server_runs(tmp_path: Path) -> None:
     words = ("--name", "ops", "--scope", "admin", "--rate-limit", "7/h", "--max-running", "3")
-    made = run("keys", "create", *words, "--json", folder=tmp_path)
+    made = run_here("keys", "create", *words, "--json", folder=tmp_path)
     assert made.returncode == 0, made.stderr
     key = json.loads(made.stdout)
-    rotated = run("keys", "rotate", key["id"], folder=tmp_path)
+    rotated = run_here("keys", "rotate", key["id"], folder=tmp_path)
     assert rotated.returncode == 0, rotated.stderr
     assert rotated.stdout.strip() not in {"", key["key"]}
-    listed = run("keys", "list", folder=tmp_path)
+    listed = run_here("keys", "list", folder=tmp_path)
     assert listed.returncode == 0
     [row] = [line for line in listed.stdout.splitlines() if "ops" in line]
     assert ("7/h" in row, " 3 " in row) == (True, True)

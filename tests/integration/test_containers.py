@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from shared.settings import PREFIX
-from tests.command import Process, run
+from tests.command import Process, run, run_here
 from tests.integration.conftest import Apart
 from tests.services import LOOPBACK, free_port
 
@@ -197,7 +197,7 @@ def test_every_command_gets_healthy_serves_and_stops(
             process.until_ready()
             assert ask(services[name], settings[name], tmp_path) == 0
         key = settings["ingress"]["BOOTSTRAP_KEY"]
-        sent = run("send", "hi", folder=tmp_path, URL=processes["ingress"].url, API_KEY=key)
+        sent = run_here("send", "hi", folder=tmp_path, URL=processes["ingress"].url, API_KEY=key)
         assert (sent.returncode, sent.stdout) == (0, "hi\n"), sent.stderr
         for name, process in processes.items():
             assert process.stop() == 0, f"{name}\n{process.said}"

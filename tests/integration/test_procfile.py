@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared.dispatch.topology import declarations, queue_name
-from tests.command import Process, run
+from tests.command import Process, run, run_here
 from tests.services import free_port
 
 PROCFILE = Path(__file__).parents[2] / "Procfile"
@@ -53,7 +53,7 @@ def test_every_process_gets_ready_serves_and_stops(
         }
         for process in processes.values():
             process.until_ready()
-        sent = run("send", "hi", folder=tmp_path, URL=processes["ingress"].url, API_KEY=KEY)
+        sent = run_here("send", "hi", folder=tmp_path, URL=processes["ingress"].url, API_KEY=KEY)
         assert (sent.returncode, sent.stdout) == (0, "hi\n"), sent.stderr
         for name in ("worker", "sweeper"):
             metrics = httpx.get(f"{processes[name].url}/metrics", trust_env=False)
