@@ -66,7 +66,8 @@ class Fleet:
         self.client = httpx.AsyncClient(
             base_url=f"http://{LOOPBACK}:{self._port}",
             headers={"X-API-Key": KEY},
-            limits=httpx.Limits(max_connections=_AT_ONCE + 2),
+            # Gives up an idle connection before the server does, which would race with a call.
+            limits=httpx.Limits(max_connections=_AT_ONCE + 2, keepalive_expiry=2),
             timeout=20,
             trust_env=False,
         )
