@@ -6,14 +6,19 @@ from contextlib import asynccontextmanager
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingress.dialects import Dialect, native
+from ingress.dialects import Dialect, atthene, elizaos, native, powabase
 from ingress.middleware import Door
 from ingress.root import root_router
 from shared.bootstrap import Platform, open_platform
 from shared.settings import Settings
 
 # The first whose prefix fits answers; what fits none is answered in the shape of the last.
-DIALECTS: tuple[Dialect, ...] = (native.DIALECT,)
+DIALECTS: tuple[Dialect, ...] = (
+    elizaos.DIALECT,
+    atthene.DIALECT,
+    powabase.DIALECT,
+    native.DIALECT,
+)
 
 
 def create_app(settings: Settings, platform: Platform | None = None) -> ASGIApp:

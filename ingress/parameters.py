@@ -39,10 +39,11 @@ class Field(Protocol):
 class Parameters:
     """What one route function takes: the call, and fields of path, query and body."""
 
-    def __init__(self, dependant: Dependant) -> None:
+    def __init__(self, dependant: Dependant, *, strict: bool = True) -> None:
         if dependant.dependencies or dependant.header_params or dependant.cookie_params:
             message = f"{dependant.path}: only path, query and body parameters are read"
             raise TypeError(message)
+        self._strict = strict  # else what is unknown, or there once more, is ignored
         self._call = dependant.request_param_name
         self._path: list[Field] = [*dependant.path_params]
         self._query: list[Field] = [*dependant.query_params]
@@ -80,10 +81,11 @@ class Parameters:
         if not raw:
             return query
         for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
-            if name not in self._query_names or name in query:
+            if name in self._query_names and name not in query:
+                query[name] = value
+            elif self._strict:
                 complaint = "given twice" if name in query else "no such parameter"
                 raise ValidationFailed.of(("query", name), complaint)
-            query[name] = value
         return query
 
 

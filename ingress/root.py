@@ -25,12 +25,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def root_router(dialects: Sequence[Dialect], settings: Settings) -> Router:
-    """Build the routes beside the dialects; `/docs` shows the first of them."""
+    """Build the routes beside the dialects; `/docs` shows the last of them, our own."""
     endpoints = {
         "/healthz": healthz,
         "/readyz": readyz,
         "/metrics": metrics,
-        "/docs": docs_of(dialects[0]),
+        "/docs": docs_of(dialects[-1]),
         **{document_path(each): document_of(each, settings) for each in dialects},
     }
     routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]

@@ -16,6 +16,7 @@ from ingress.call import Call
 from ingress.idempotency import read_key
 from ingress.parameters import Parameters
 from ingress.strictjson import unstorable
+from shared.domain.access import Access
 from shared.domain.errors import ValidationFailed
 from shared.domain.principal import Scope
 
@@ -27,19 +28,24 @@ class StrictRoute(APIRoute):
     """
 
     scope: ClassVar[Scope | None] = None
+    strict: ClassVar[bool] = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - FastAPI's, passed on
         super().__init__(*args, **kwargs)
-        self.parameters = Parameters(self.dependant)
+        self.parameters = Parameters(self.dependant, strict=self.strict)
         self.app = self.respond
 
     async def respond(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         call = Call(scope, receive)
-        call.access = await authenticate(call)
+        call.access = await self.enter(call)
         require(call.principal, self.scope)
         await self.read(call)
         response: Response = await self.endpoint(**self.parameters.read(call))
         await response(scope, receive, send)
+
+    async def enter(self, call: Call) -> Access:
+        """Find out who calls. Raises Unauthenticated."""
+        return await authenticate(call)
 
     async def read(self, call: Call) -> None:
         """Refuse what cannot be read, then read the body."""
@@ -48,6 +54,12 @@ class StrictRoute(APIRoute):
             call.idempotency_key = read_key(call.scope)
         if self.parameters.has_body:
             await call.read_json()
+
+
+class LenientRoute(StrictRoute):
+    """For contracts whose clients send what nobody reads: it is ignored."""
+
+    strict = False
 
 
 class AdminRoute(StrictRoute):

@@ -18,12 +18,27 @@ from shared.domain.errors import InturnError
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
 RETRY_MILLISECONDS = 1000
-_KEEP_ALIVE = b": keep-alive\n\n"
-_HEADERS = (
-    (b"content-type", MEDIA_TYPE.encode()),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a contract streams: its headers, and what it says before the first event."""
+
+    cache_control: str = "no-store"
+    preamble: bytes = b"retry: %d\n\n" % RETRY_MILLISECONDS
+    keep_alive: bytes = b": keep-alive\n\n"
+    seconds: float = KEEP_ALIVE_SECONDS  # between two signs of life
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"cache-control", self.cache_control.encode()),
+            (b"x-accel-buffering", b"no"),
+        ]
+
+
+NATIVE = Manner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,7 @@ class Frame:
     """One event: `data` is a line of text, as JSON is."""
 
     id: str | None
-    event: str
+    event: str | None
     data: bytes
 
 
@@ -50,11 +65,11 @@ class EventStream:
         pages: Pages,
         *,
         welcome: Callable[[], Awaitable[object]],
-        keep_alive: float = KEEP_ALIVE_SECONDS,
+        manner: Manner = NATIVE,
     ) -> None:
         self._pages = pages
         self._welcome = welcome
-        self._keep_alive = keep_alive
+        self._manner = manner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream; whichever way it ends, nothing of it is left behind."""
@@ -71,8 +86,9 @@ class EventStream:
             streaming.result()
 
     async def _stream(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        await _send(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
+        await send({"type": "http.response.start", "status": 200, "headers": self._manner.headers})
+        if self._manner.preamble:
+            await _send(send, self._manner.preamble)
         try:
             async with aclosing(self._pages), aclosing(self._chunks()) as chunks:
                 async for chunk in chunks:
@@ -88,12 +104,12 @@ class EventStream:
             coming = asyncio.ensure_future(anext(self._pages, None))
             try:
                 while not coming.done():
-                    await asyncio.wait({coming}, timeout=self._keep_alive)
-                    if monotonic() - welcomed >= self._keep_alive:
+                    await asyncio.wait({coming}, timeout=self._manner.seconds)
+                    if monotonic() - welcomed >= self._manner.seconds:
                         await self._welcome()
                         welcomed = monotonic()
                     if not coming.done():
-                        yield _KEEP_ALIVE
+                        yield self._manner.keep_alive
             finally:
                 coming.cancel()
                 await asyncio.wait({coming})
@@ -104,7 +120,8 @@ class EventStream:
 
 def _frame(frame: Frame) -> bytes:
     id_ = b"" if frame.id is None else b"id: %s\n" % frame.id.encode()
-    return b"%sevent: %s\ndata: %s\n\n" % (id_, frame.event.encode(), frame.data)
+    name = b"" if frame.event is None else b"event: %s\n" % frame.event.encode()
+    return b"%s%sdata: %s\n\n" % (id_, name, frame.data)
 
 
 async def _send(send: Send, body: bytes, *, more: bool = True) -> None:

@@ -3,7 +3,7 @@
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -12,14 +12,22 @@ PREFIX = "INTURN_"
 EMBEDDED_BROKER = "embedded://"
 
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+Minutes = Annotated[float, Field(gt=0, le=10_000_000)]
 Days = Annotated[float, Field(gt=0, le=3650)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+def _named(variable: str, default: Any) -> Any:  # noqa: ANN401  (of any field)
+    """Give a setting a variable of its own name."""
+    return Field(default, validation_alias=variable)
 
 
 class Settings(BaseSettings):
     """Every setting of every process; a bad value stops the start."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     database_url: str = ""
     broker_url: str = EMBEDDED_BROKER
@@ -67,6 +75,15 @@ class Settings(BaseSettings):
     delivery_retention_days: Days = 30
     worker_retention_days: Days = 30
     expired_visible_hours: Annotated[float, Field(ge=0, le=8760)] = 24
+
+    # The ElizaOS contract's own names, without our prefix.
+    session_default_timeout_minutes: Minutes = _named("SESSION_DEFAULT_TIMEOUT_MINUTES", 30)
+    session_min_timeout_minutes: Minutes = _named("SESSION_MIN_TIMEOUT_MINUTES", 5)
+    session_max_timeout_minutes: Minutes = _named("SESSION_MAX_TIMEOUT_MINUTES", 1440)
+    session_max_duration_minutes: Minutes = _named("SESSION_MAX_DURATION_MINUTES", 720)
+    session_warning_threshold_minutes: Minutes = _named("SESSION_WARNING_THRESHOLD_MINUTES", 5)
+    session_cleanup_interval_minutes: Minutes = _named("SESSION_CLEANUP_INTERVAL_MINUTES", 5)
+    clear_sessions_on_shutdown: bool = _named("CLEAR_SESSIONS_ON_SHUTDOWN", default=False)
 
     @field_validator("cors_origins", mode="before")
     @classmethod

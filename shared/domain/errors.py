@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from shared.clock import Instant, iso
+from shared.domain.lifetime import Lifetime
 from shared.domain.rates import Allowance
+from shared.ids import SessionId
 
 
 class InturnError(Exception):
@@ -114,6 +117,29 @@ class SessionEnded(InturnError):
     """The session takes no more messages."""
 
     code = "session_ended"
+
+
+class SessionExpired(InturnError):
+    """Its time is up; only a contract in which sessions die of it says so."""
+
+    code = "session_expired"
+
+    def __init__(self, session_id: SessionId, expires_at: Instant) -> None:
+        super().__init__(f"This session expired at {iso(expires_at)}; create a new one.")
+        self.session_id = session_id
+        self.expires_at = expires_at
+
+
+class RenewalRefused(InturnError):
+    """It has lived for as long as its policy lets a session live."""
+
+    code = "renewal_refused"
+
+    def __init__(self, session_id: SessionId, lifetime: Lifetime, now: Instant) -> None:
+        super().__init__("This session has reached its longest duration; create a new one.")
+        self.session_id = session_id
+        self.lifetime = lifetime
+        self.now = now
 
 
 class SessionBusy(InturnError):

@@ -38,6 +38,7 @@ class Message:
     correlation_id: str | None
     created_at: Instant
     interrupted: bool = False
+    attachments: tuple[JsonObject, ...] = ()
     tool: JsonObject | None = None
     citations: tuple[JsonObject, ...] = ()
     reasoning: str | None = None

@@ -42,6 +42,10 @@ class Principal:
         return self.scope is Scope.SERVICE or self.user_id == user_id
 
 
+# Who comes without a credential where that is allowed: a tenant of its own.
+ANONYMOUS = Principal(tenant="anonymous", user_id=None, scope=Scope.SERVICE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """An API key as stored: the secret itself is shown once and kept only as a hash.

@@ -6,10 +6,11 @@ from uuid import UUID
 from shared import ids
 from shared.clock import Instant, iso
 from shared.domain.jsontypes import Json, JsonObject
+from shared.domain.lifetime import Expiry
 from shared.domain.message import Message, Role
 from shared.domain.principal import Key
 from shared.domain.run import Approval, Cancel, Run, RunError, Waiting
-from shared.domain.session import Expiry, Session
+from shared.domain.session import Session
 
 
 def from_message(

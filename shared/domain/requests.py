@@ -7,11 +7,12 @@ from shared.clock import Instant
 from shared.domain.agent import Agent
 from shared.domain.idempotency import Answer
 from shared.domain.jsontypes import JsonObject
+from shared.domain.lifetime import Expiry, Lifetime
 from shared.domain.message import Content, Message, Role
 from shared.domain.principal import Scope
 from shared.domain.rates import Allowance
 from shared.domain.run import OnBusy, Run, RunStatus
-from shared.domain.session import Expiry, SessionStatus
+from shared.domain.session import SessionStatus
 from shared.ids import RunId, SessionId
 
 
@@ -27,6 +28,8 @@ class NewSession:
     initial_messages: tuple[tuple[Role, Content], ...] = ()
     expiry: Expiry | None = None
     continue_from: SessionId | None = None
+    config: JsonObject | None = None  # what it was made with, and its hash
+    config_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,11 @@ class SessionFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """A user's message, and the options of the run that will answer it."""
+    """A user's message, and the options of the run that will answer it.
+
+    `attachments` are kept as they came; what the agent sees of them is in `content`. A message
+    that must come in time (`in_time`) is refused where the session has expired.
+    """
 
     session_id: SessionId
     content: Content
@@ -68,6 +75,8 @@ class NewMessage:
     deadline: Instant | None = None
     options: JsonObject = field(default_factory=dict)  # reasoning, knowledge_bases
     callback_url: str | None = None
+    attachments: tuple[JsonObject, ...] = ()
+    in_time: bool = False
     origin: str = "native"
 
 
@@ -76,7 +85,8 @@ class Accepted:
     """The receipt: both are committed to disk.
 
     `cancelled_runs` made room for it; of these `told_runs` are still with a worker, who has
-    to be told. `allowances` are what is left of the rates it was charged to.
+    to be told. `allowances` are what is left of the rates it was charged to. `lifetime` is the
+    session's after it, and `renewed` whether it put the end off.
     """
 
     message: Message
@@ -84,6 +94,8 @@ class Accepted:
     cancelled_runs: tuple[RunId, ...] = ()
     told_runs: tuple[RunId, ...] = ()
     allowances: tuple[Allowance, ...] = ()
+    lifetime: Lifetime | None = None
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

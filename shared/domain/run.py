@@ -1,6 +1,6 @@
 """The run's life as data; terminal states, SQL guards, tests and the diagram derive from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.clock import Instant
@@ -184,6 +184,8 @@ class Run:
     correlation_id: str
     retry_of: RunId | None = None
     priority: int
+    origin: str = "native"
+    options: JsonObject = field(default_factory=dict)  # what was asked for: reasoning
     cancel: Cancel | None = None
     waiting_for: Waiting | None = None
     approvals: tuple[Approval, ...] = ()

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.clock import Instant, after
+from shared.clock import Instant
 from shared.domain.jsontypes import JsonObject
+from shared.domain.lifetime import Expiry, Lifetime
 from shared.domain.run import RunError, RunStatus
 from shared.ids import AgentId, RunId, SessionId
 
@@ -18,23 +19,6 @@ class SessionStatus(StrEnum):
     WAITING = "waiting"
     ERROR = "error"
     ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expiry:
-    """When a session expires by itself: so long after it began, or after its last message."""
-
-    timeout_minutes: float
-    auto_renew: bool = True
-    max_duration_minutes: float | None = None
-    warning_threshold_minutes: float | None = None
-
-    def expires_at(self, created_at: Instant, renewed_at: Instant) -> Instant:
-        """Return when, unless it is renewed again."""
-        timeout = after(renewed_at, self.timeout_minutes * 60)
-        if self.max_duration_minutes is None:
-            return timeout
-        return min(timeout, after(created_at, self.max_duration_minutes * 60))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +70,12 @@ class Session(Standing):
     origin: str
     metadata: JsonObject
     correlation_id: str | None
-    expiry: Expiry | None = None
+    config_hash: str | None = None  # of the configuration it was made with
+    lifetime: Lifetime | None = None  # null lives until it is deleted
     created_at: Instant
     updated_at: Instant
+
+    @property
+    def expiry(self) -> Expiry | None:
+        """Its policy, if it has one."""
+        return self.lifetime.expiry if self.lifetime else None

@@ -84,12 +84,17 @@ class Intake:
         *,
         meters: tuple[Meter, ...] = (),
         refusal: InturnError | None = None,
+        opening: Opening | None = None,
     ) -> Taken:
         """Accept, or return what the same key was answered first.
 
+        An `opening` is the session that this is the first message of.
+
         Raises like `accept`, IdempotencyKeyReused, and `refusal`.
         """
-        post = Post(new=new, idempotency=idempotency, meters=meters, refusal=refusal)
+        post = Post(
+            new=new, opening=opening, refusal=refusal, idempotency=idempotency, meters=meters
+        )
         if full := self._room.refusal(principal.id):
             [replayed] = await self._look_up(principal, [post])
             if replayed is None:

@@ -1,13 +1,15 @@
 """Sessions that expire by themselves: renewed by messages, marked once when their time is up."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.clock import SECOND, Instant
+from shared.clock import Instant
 from shared.domain.webhook import WebhookEvent
+from shared.storage.each import Each
+from shared.storage.lines import Line
 from shared.storage.notices import Notice, notify
 from shared.storage.schema import sessions
 from shared.storage.store import Store, Transaction
@@ -17,27 +19,17 @@ _A_ROUND = 200
 
 _now = sa.bindparam("_now", type_=sa.BigInteger)
 
-
-def _microseconds(minutes: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
-    return sa.cast(minutes * (60 * SECOND), sa.BigInteger)
-
-
-_renewed = _now + _microseconds(sessions.c.timeout_minutes)
-_latest = sessions.c.created_at + _microseconds(sessions.c.max_duration_minutes)
-# Spells `Expiry.expires_at` in SQL: few sessions have a policy, and their lines do not know it.
-_RENEW = (
-    sessions.update()
-    .where(
-        any_of(sessions.c.id, "ids"),
-        sessions.c.auto_renew,
-        sessions.c.expired_at.is_(None),
-        sessions.c.expires_at > _now,
-    )
-    .values(
-        expires_at=sa.case((_renewed > _latest, _latest), else_=_renewed),
-        renewal_count=sessions.c.renewal_count + 1,
-        warned_at=None,
-    )
+_WRITTEN = (
+    "timeout_minutes", "auto_renew", "max_duration_minutes", "warning_threshold_minutes",
+    "expires_at", "warn_at", "renewal_count", "warned_at", "expired_at",
+)  # fmt: skip
+_SAVE = Each(
+    {"_id": sessions.c.id} | {name: sessions.c[name] for name in _WRITTEN},
+    lambda value: (
+        sessions.update()
+        .where(sessions.c.id == value("_id"))
+        .values({name: value(name) for name in _WRITTEN})
+    ),
 )
 _UP = (
     sa.select(sessions.c.id)
@@ -49,7 +41,7 @@ _UP = (
 _MARK = (
     sessions.update()
     .where(any_of(sessions.c.id, "ids"))
-    .values(expired_at=_now)
+    .values(expired_at=_now, warn_at=None, version=sessions.c.version + 1)
     .returning(
         sessions.c.id,
         sessions.c.tenant,
@@ -62,13 +54,35 @@ _MARK = (
 )
 
 
-async def renew(transaction: Transaction, ids: Collection[UUID], now: Instant) -> None:
-    """Put off the expiry of locked sessions that a message came to; the version moves with it.
+def renew(line: Line, now: Instant) -> bool:
+    """Put off the end of a locked session that a message came to, if its policy says so.
 
-    Those that expired, and those whose policy does not say so, stay as they are.
+    One that has expired stays so. Tell whether there is something to `save`.
     """
-    if ids:
-        await transaction.execute(_RENEW, {"ids": ids, "_now": now})
+    lifetime = line.lifetime
+    if lifetime is None or not lifetime.expiry.auto_renew or lifetime.over(now):
+        return False
+    line.lifetime = lifetime.renewed(now)
+    return True
+
+
+async def save(transaction: Transaction, lines: Sequence[Line]) -> None:
+    """Write how long locked sessions live from now on; their versions move with it."""
+    await _SAVE.execute(transaction, [_row(line) for line in lines if line.lifetime])
+
+
+def _row(line: Line) -> dict[str, Any]:
+    lifetime = line.lifetime
+    assert lifetime is not None  # noqa: S101  (who has none is not saved)
+    return {
+        "_id": line.id,
+        **asdict(lifetime.expiry),
+        "expires_at": lifetime.expires_at,
+        "warn_at": lifetime.warn_at,
+        "renewal_count": lifetime.renewal_count,
+        "warned_at": lifetime.warned_at,
+        "expired_at": lifetime.expired_at,
+    }
 
 
 async def expire(store: Store, transaction: Transaction) -> bool:

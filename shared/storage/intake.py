@@ -10,12 +10,13 @@ from shared.domain.errors import (
     RateLimited,
     SessionBusy,
     SessionEnded,
+    SessionExpired,
     SessionQueueFull,
 )
 from shared.domain.requests import Accepted, Taken
 from shared.domain.scheduling import due_at
 from shared.storage.busy import Busy
-from shared.storage.expiry import renew
+from shared.storage.expiry import renew, save
 from shared.storage.intake_rows import NOBODY, Fresh, Intake, Place, insert
 from shared.storage.lines import Line, finish, lock_lines
 from shared.storage.memory import Memory
@@ -37,7 +38,7 @@ async def accept(
     """Append each message to its session's line, in the order given, and promote.
 
     Per item an error, and nothing is stored of it: NotFound, SessionEnded, SessionBusy,
-    SessionQueueFull, RateLimited, IdempotencyKeyReused, ValidationFailed.
+    SessionExpired, SessionQueueFull, RateLimited, IdempotencyKeyReused, ValidationFailed.
     """
     memory = await Memory.enter(transaction, intakes)
     meters = await lock_meters(transaction, intakes)
@@ -86,15 +87,16 @@ class _Round:
         self._meters = meters
         self._busy = busy
         self._fresh: list[Fresh] = []
-        self._renewing: set[UUID] = set()
+        self._renewed: dict[UUID, Line] = {}
 
     async def take(self, intake: Intake) -> Accepted:
         if intake.refusal:
             raise intake.refusal
         line = self._lines.get(intake.new.session_id)
         if line is not None and (place := self._places.get(intake.message_id)):
-            return receipt(intake, place, await self._busy.cleared_earlier(intake, place.run))
-        line = _open(intake, line)
+            cleared = await self._busy.cleared_earlier(intake, place.run)
+            return receipt(intake, place, line, cleared)
+        line = _open(intake, line, self.now)
         due = due_at(intake.new, self.now)
         partner = self._busy.partner(intake, line)
         if partner is None:
@@ -107,15 +109,15 @@ class _Round:
             place = append(intake, line, due, self.now)
             self._busy.note(intake, line, place.run)
         self._fresh.append(Fresh(intake=intake, line=line, place=place))
-        if line.auto_renew:
-            self._renewing.add(line.id)
-        return receipt(intake, place, cleared, allowances)
+        if renewed := renew(line, self.now):
+            self._renewed[line.id] = line
+        return receipt(intake, place, line, cleared, allowances, renewed=renewed)
 
     async def write(self) -> None:
         """Write what is left, and promote."""
         await self._flush()
         await self._meters.save(self._transaction)
-        await renew(self._transaction, self._renewing, self.now)
+        await save(self._transaction, list(self._renewed.values()))
         await finish(self._transaction, self._lines.values(), self.now)
 
     async def _flush(self) -> None:
@@ -125,7 +127,7 @@ class _Round:
         self._fresh.clear()
 
 
-def _open(intake: Intake, line: Line | None) -> Line:
+def _open(intake: Intake, line: Line | None, now: Instant) -> Line:
     """Return the line of a session that takes messages from this caller."""
     if line is None or line.deleted_at is not None:
         raise NotFound("session")
@@ -133,4 +135,6 @@ def _open(intake: Intake, line: Line | None) -> Line:
         raise NotFound("session")
     if line.ended_at is not None:
         raise SessionEnded("This session has ended; create a new one.")
+    if intake.new.in_time and line.lifetime and line.lifetime.over(now):
+        raise SessionExpired(line.id, line.lifetime.expires_at)
     return line

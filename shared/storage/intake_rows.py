@@ -72,6 +72,10 @@ _MESSAGE = insert_each(
     messages, "id", "session_id", "seq", "turn_seq", "run_id", "role", "content", "author_id",
     "metadata", "correlation_id", "created_at",
 )  # fmt: skip
+_MESSAGE_WITH_ATTACHMENTS = insert_each(
+    messages, "id", "session_id", "seq", "turn_seq", "run_id", "role", "content", "author_id",
+    "metadata", "correlation_id", "created_at", "attachments",
+)  # fmt: skip
 _PLAIN = (
     "id", "session_id", "seq", "status", "dispatch", "principal_id", "agent_id", "pool",
     "priority", "origin", "correlation_id", "max_attempts", "stored_at",
@@ -87,7 +91,14 @@ _INPUT = insert_each(run_inputs, "run_id", "message_id")
 async def insert(transaction: Transaction, fresh: Sequence[Fresh]) -> None:
     """Insert messages, runs and what the runs were given; for none, nothing happens."""
     new = [each for each in fresh if not each.place.joined]
-    await _MESSAGE.execute(transaction, [_message_row(each) for each in fresh])
+    bare = [each for each in fresh if not each.intake.new.attachments]
+    await _MESSAGE.execute(transaction, [_message_row(each) for each in bare])
+    attached = [
+        _message_row(each) | {"attachments": list(each.intake.new.attachments)}
+        for each in fresh
+        if each.intake.new.attachments
+    ]
+    await _MESSAGE_WITH_ATTACHMENTS.execute(transaction, attached)
     plain = [each for each in new if _is_plain(each)]
     await _RUN.execute(transaction, [_run_row(each) for each in plain])
     particular = [_run_row(each) | _particulars(each) for each in new if not _is_plain(each)]

@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from shared.clock import Instant
 from shared.domain.jsontypes import JsonObject
+from shared.domain.lifetime import Lifetime
 from shared.domain.run import LIVE, Dispatch, RunStatus
 from shared.ids import AgentId, RunId, SessionId
 from shared.storage.each import Each
+from shared.storage.lifetimes import to_lifetime
 from shared.storage.schema import agents, runs, sessions
 from shared.storage.store import Transaction
-from shared.storage.types import any_of
+from shared.storage.types import AnyRow, any_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Line:
     last_run_status: str | None
     last_run_error: JsonObject | None
     last_activity_at: Instant
-    auto_renew: bool | None
+    lifetime: Lifetime | None = None
     moved: bool = False
 
     @property
@@ -110,11 +112,16 @@ _MOVED = (
 )  # fmt: skip
 _AGENT = {"agent": agents.c.name, "pool": agents.c.pool, "max_attempts": agents.c.max_attempts}
 
-_FIELDS = tuple(field.name for field in fields(Line) if field.name != "moved")
+_FIELDS = tuple(field.name for field in fields(Line) if field.name not in {"lifetime", "moved"})
+_LIFETIME = (
+    "timeout_minutes", "auto_renew", "max_duration_minutes", "warning_threshold_minutes",
+    "created_at", "expires_at", "renewal_count", "warned_at", "expired_at",
+)  # fmt: skip
 
 _LOCK = (
     sa.select(
-        *(_AGENT[name].label(name) if name in _AGENT else sessions.c[name] for name in _FIELDS)
+        *(_AGENT[name].label(name) if name in _AGENT else sessions.c[name] for name in _FIELDS),
+        *(sessions.c[name] for name in _LIFETIME),
     )
     .join_from(sessions, agents, agents.c.id == sessions.c.agent_id)
     .where(any_of(sessions.c.id, "ids"))
@@ -173,8 +180,12 @@ async def lock_lines(transaction: Transaction, ids: Iterable[UUID]) -> dict[UUID
     else is read in a later statement, whose snapshot is younger than the lock.
     """
     rows = (await transaction.execute(_LOCK, {"ids": sorted(set(ids))})).all()
-    lines = (Line(**dict(zip(_FIELDS, row, strict=True))) for row in rows)
-    return {line.id: line for line in lines}
+    return {row.id: _line(row) for row in rows}
+
+
+def _line(row: AnyRow) -> Line:
+    # The fields come first, and a lifetime's columns are null for most.
+    return Line(**dict(zip(_FIELDS, row, strict=False)), lifetime=to_lifetime(row))
 
 
 async def finish(transaction: Transaction, lines: Iterable[Line], now: Instant) -> set[str]:

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from uuid import UUID
 
 from shared.clock import Instant
+from shared.domain.lifetime import Lifetime
 from shared.domain.message import Role
 from shared.domain.requests import Opening
 from shared.ids import new_id
@@ -15,8 +16,8 @@ from shared.storage.store import Transaction
 _INSERT = insert_each(
     sessions, "id", "tenant", "user_id", "agent_id", "origin", "metadata", "correlation_id",
     "state", "continued_from", "last_seq", "message_count", "timeout_minutes", "auto_renew",
-    "max_duration_minutes", "warning_threshold_minutes", "expires_at", "last_message_at",
-    "created_at", "updated_at", "last_activity_at",
+    "max_duration_minutes", "warning_threshold_minutes", "expires_at", "warn_at", "config",
+    "config_hash", "last_message_at", "created_at", "updated_at", "last_activity_at",
 )  # fmt: skip
 _SAID_BEFORE = insert_each(
     messages, "id", "session_id", "seq", "turn_seq", "role", "content", "author_id",
@@ -56,7 +57,7 @@ def _line(opening: Opening, now: Instant) -> Line:
         last_run_status=None,
         last_run_error=None,
         last_activity_at=now,
-        auto_renew=None,  # it has just begun
+        lifetime=_lifetime(opening, now),
     )
 
 
@@ -71,6 +72,7 @@ async def open_sessions(
 
 def _row(opening: Opening, now: Instant) -> dict[str, object]:
     new, expiry, count = opening.new, opening.new.expiry, len(opening.new.initial_messages)
+    lifetime = _lifetime(opening, now)
     return {
         "id": opening.id,
         "tenant": opening.tenant,
@@ -87,12 +89,19 @@ def _row(opening: Opening, now: Instant) -> dict[str, object]:
         "auto_renew": expiry and expiry.auto_renew,
         "max_duration_minutes": expiry and expiry.max_duration_minutes,
         "warning_threshold_minutes": expiry and expiry.warning_threshold_minutes,
-        "expires_at": expiry and expiry.expires_at(now, now),
+        "expires_at": lifetime and lifetime.expires_at,
+        "warn_at": lifetime and lifetime.warn_at,
+        "config": new.config,
+        "config_hash": new.config_hash,
         "last_message_at": _instant(now, count),
         "created_at": now,
         "updated_at": now,
         "last_activity_at": now,
     }
+
+
+def _lifetime(opening: Opening, now: Instant) -> Lifetime | None:
+    return Lifetime.begin(opening.new.expiry, now) if opening.new.expiry else None
 
 
 def _said_before(opening: Opening, now: Instant) -> Iterator[dict[str, object]]:

@@ -37,8 +37,11 @@ _STORED = (
 def receipt(
     intake: Intake,
     place: Place,
+    line: Line,
     cleared: Cleared = NOBODY,
     allowances: tuple[Allowance, ...] = (),
+    *,
+    renewed: bool = False,
 ) -> Accepted:
     """Say what was accepted."""
     return Accepted(
@@ -47,6 +50,8 @@ def receipt(
         cancelled_runs=cleared.cancelled,
         told_runs=cleared.told,
         allowances=allowances,
+        lifetime=line.lifetime,
+        renewed=renewed,
     )
 
 
@@ -86,6 +91,7 @@ def queued_run(
         correlation_id=row.correlation_id,
         retry_of=row.retry_of,
         priority=row.priority,
+        origin=row.origin,
         waiting_for=explain(
             replace(to_standstill(row), status=RunStatus.QUEUED, dispatch=dispatch),
             now,
@@ -120,6 +126,8 @@ def _new_run(intake: Intake, line: Line, seq: int | None, now: Instant, dispatch
         max_attempts=line.max_attempts,
         correlation_id=new.correlation_id,
         priority=new.priority,
+        origin=new.origin,
+        options=new.options,
         waiting_for=explain(
             Standstill(
                 status=RunStatus.QUEUED,
@@ -157,4 +165,5 @@ def _message(intake: Intake, place: Place) -> Message:
         metadata=new.metadata,
         correlation_id=new.correlation_id,
         created_at=place.created_at,
+        attachments=new.attachments,
     )

@@ -10,9 +10,10 @@ from shared.domain.message import Message, Role
 from shared.domain.principal import Key, Scope
 from shared.domain.retry import RetryPolicy
 from shared.domain.run import Approval, Attempt, Cancel, Run, RunError, RunStatus
-from shared.domain.session import Expiry, RunGlance, Session, Standing
+from shared.domain.session import RunGlance, Session, Standing
 from shared.domain.waiting import Ahead, Pool, Standstill, explain
 from shared.ids import MessageId
+from shared.storage.lifetimes import to_lifetime
 from shared.storage.types import AnyRow
 
 
@@ -35,7 +36,8 @@ def to_session(row: AnyRow) -> Session:
         origin=row.origin,
         metadata=row.metadata,
         correlation_id=row.correlation_id,
-        expiry=_expiry(row),
+        config_hash=row.config_hash,
+        lifetime=to_lifetime(row),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -64,17 +66,6 @@ def _standing(row: AnyRow) -> dict[str, Any]:
     }
 
 
-def _expiry(row: AnyRow) -> Expiry | None:
-    if row.timeout_minutes is None:
-        return None
-    return Expiry(
-        timeout_minutes=row.timeout_minutes,
-        auto_renew=bool(row.auto_renew),
-        max_duration_minutes=row.max_duration_minutes,
-        warning_threshold_minutes=row.warning_threshold_minutes,
-    )
-
-
 def _glance(run_id: Any, status: str | None, error: JsonObject | None) -> RunGlance | None:  # noqa: ANN401
     if run_id is None or status is None:
         return None
@@ -95,6 +86,7 @@ def to_message(row: AnyRow) -> Message:
         correlation_id=row.correlation_id,
         created_at=row.created_at,
         interrupted=row.interrupted,
+        attachments=tuple(row.attachments or ()),
         tool=row.tool,
         citations=tuple(row.citations or ()),
         reasoning=row.reasoning,
@@ -133,6 +125,8 @@ def to_run(
         correlation_id=row.correlation_id,
         retry_of=row.retry_of,
         priority=row.priority,
+        origin=row.origin,
+        options=row.options or {},
         cancel=_cancel(row),
         waiting_for=explain(
             to_standstill(row), now, busy_with=row.busy_with, pool=pool, ahead=ahead

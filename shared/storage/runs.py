@@ -47,6 +47,7 @@ _SELECT = (
         run_details.c.usage,
         run_details.c.reasoning,
         run_details.c.approvals,
+        run_details.c.options,
         sessions.c.tenant,
         sessions.c.user_id,
         sessions.c.active_run_id,

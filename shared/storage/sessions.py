@@ -19,7 +19,7 @@ from shared.storage.schema import agents, runs, sessions
 from shared.storage.types import any_of
 
 # Neither state nor configuration: they may be large.
-_SHOWN = [each for each in sessions.c if each.name not in {"state", "session_data", "config"}]
+_SHOWN = [each for each in sessions.c if each.name not in {"state", "config"}]
 SELECT = (
     sa.select(*_SHOWN, agents.c.name.label("agent"), agents.c.pool)
     .join_from(sessions, agents, agents.c.id == sessions.c.agent_id)

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.clock import SECOND
-from shared.domain.session import Expiry
+from shared.domain.lifetime import Expiry
 from shared.domain.webhook import (
     Answer,
     DeliveryFilter,

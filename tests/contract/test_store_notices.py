@@ -2,11 +2,12 @@
 
 import pytest
 
+from shared.domain.lifetime import Expiry
 from shared.domain.message import Reply
 from shared.domain.outcome import Deferred, Failed, GivenBack, Outcome, Paused, Retrying, Succeeded
 from shared.domain.principal import Principal, Scope
 from shared.domain.run import Approval, RunError
-from shared.domain.session import Expiry, Session
+from shared.domain.session import Session
 from shared.domain.webhook import WebhookEvent
 from shared.storage.schema import deliveries
 from tests.contract.listener import ADA, URL, Listener

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ingress.dialects.native.wire.problem import STATUS, status_of
+from ingress.statuses import STATUS, status_of
 from shared.domain import waiting
 from shared.domain.errors import InternalError, InturnError, NotSupported
 from shared.domain.run import ErrorCode

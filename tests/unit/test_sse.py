@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from starlette.types import Message
 
-from ingress.sse import EventStream, Frame
+from ingress.sse import EventStream, Frame, Manner
 from shared.domain.errors import InturnError, NotFound, Unauthenticated
 
 FIRST, SECOND = Frame("1-1", "a", b"{}"), Frame(None, "b", b'{"x":1}')
@@ -79,7 +79,7 @@ async def welcome() -> None:
 
 
 def streaming(source: Source, client: Client, keep_alive: float = 60.0) -> asyncio.Task[None]:
-    stream = EventStream(source.read(), welcome=welcome, keep_alive=keep_alive)
+    stream = EventStream(source.read(), welcome=welcome, manner=Manner(seconds=keep_alive))
     return asyncio.create_task(stream({}, client.receive, client.send))
 
 
@@ -186,7 +186,7 @@ async def test_who_is_not_welcome_any_more_is_shown_out() -> None:
         raise Unauthenticated("This key was revoked.")
 
     client, source = Client(), Source([FIRST], None)
-    stream = EventStream(source.read(), welcome=revoked, keep_alive=0.001)
+    stream = EventStream(source.read(), welcome=revoked, manner=Manner(seconds=0.001))
     await over(asyncio.create_task(stream({}, client.receive, client.send)))
     assert client.ended
     assert not source.open

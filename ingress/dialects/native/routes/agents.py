@@ -10,8 +10,8 @@ from ingress.deps import Queried
 from ingress.dialects.native.describe import problems
 from ingress.dialects.native.wire.agent import Agent, agent_location, from_agent
 from ingress.dialects.native.wire.agent_request import AgentPatch, NewAgent
-from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.paging import ListOf, NewestFirst, from_listing
+from ingress.fields import answer
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import AdminRoute, StrictRoute
 from shared.domain.agent import Agent as DomainAgent

@@ -22,7 +22,7 @@ from ingress.dialects.native.wire.batch import (
     to_answer,
     to_batched,
 )
-from ingress.dialects.native.wire.fields import answer
+from ingress.fields import answer
 from ingress.idempotency import REPLAYED, asked_hash, once
 from ingress.items import read_items
 from ingress.rates import rate_headers

@@ -12,7 +12,7 @@ from ingress.deps import Queried, RunPath, SessionPath
 from ingress.dialects.native.accept import wants_stream
 from ingress.dialects.native.describe import Responses, problems
 from ingress.dialects.native.wire.event import EventPage, EventsQuery, from_event, to_frame
-from ingress.dialects.native.wire.fields import answer
+from ingress.fields import answer
 from ingress.route import StrictRoute
 from ingress.sse import MEDIA_TYPE, EventStream, Pages
 from shared.domain.errors import FieldError, ValidationFailed

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import KeyPath, Queried
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.key import Key, NewKey, Rotation, ShownKey
 from ingress.dialects.native.wire.paging import ListOf, NewestFirst, from_listing
+from ingress.fields import answer
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import AdminRoute
 from shared.domain.idempotency import Answer

@@ -11,7 +11,6 @@ from ingress.deps import Queried, SessionPath
 from ingress.dialects.native.describe import also, problems
 from ingress.dialects.native.polling import ACCEPTED, after_run
 from ingress.dialects.native.prefer import seconds_to_wait
-from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.message import (
     Message,
     MessagesQuery,
@@ -21,6 +20,7 @@ from ingress.dialects.native.wire.message import (
 from ingress.dialects.native.wire.paging import BY_SEQ, ListOf, from_listing
 from ingress.dialects.native.wire.receipt import Receipt, from_receipt, run_location
 from ingress.dialects.native.wire.run_view import from_retrieved
+from ingress.fields import answer
 from ingress.held import held
 from ingress.idempotency import REPLAYED, as_answer, once, to_response
 from ingress.rates import rate_headers

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import Command, answer
+from ingress.dialects.native.wire.fields import Command
 from ingress.dialects.native.wire.ops import (
     BoundPool,
     Examination,
@@ -24,6 +24,7 @@ from ingress.dialects.native.wire.ops import (
 )
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.selection import CancelRuns, RetryRuns, Tally, from_tally
+from ingress.fields import answer
 from ingress.route import AdminRoute
 
 router = APIRouter(prefix="/v1/ops", route_class=AdminRoute, tags=["operations"])

@@ -7,7 +7,6 @@ from ingress.call import Call
 from ingress.deps import Queried, RunPath, SessionPath, Wait
 from ingress.dialects.native.describe import problems
 from ingress.dialects.native.polling import POLLED, after_run
-from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.receipt import run_location
 from ingress.dialects.native.wire.run_request import CancelRun, ResumeRun, RetryRun, RunsQuery
@@ -17,6 +16,7 @@ from ingress.dialects.native.wire.run_view import (
     from_retrieved,
     from_whole_run,
 )
+from ingress.fields import answer
 from ingress.held import held
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried, SchedulePath
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import Command, answer
+from ingress.dialects.native.wire.fields import Command
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.schedule import (
     NewSchedule,
@@ -15,6 +15,7 @@ from ingress.dialects.native.wire.schedule import (
     from_schedule,
     schedule_location,
 )
+from ingress.fields import answer
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
 from shared.domain.idempotency import Answer

@@ -6,11 +6,11 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried, SessionPath
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.paging import ListOf, from_listing
 from ingress.dialects.native.wire.receipt import session_location
 from ingress.dialects.native.wire.session_request import NewSession, SessionsQuery
 from ingress.dialects.native.wire.session_view import Session
+from ingress.fields import answer
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
 from shared.domain.idempotency import Answer

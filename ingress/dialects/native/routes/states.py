@@ -6,8 +6,8 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import SessionPath
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.state import State, StatePatch, seen, state_etag
+from ingress.fields import answer
 from ingress.route import StrictRoute
 from shared.domain.state import SessionState
 

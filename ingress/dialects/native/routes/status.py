@@ -8,7 +8,6 @@ from ingress.deps import SessionPath, Wait
 from ingress.dialects.native.describe import problems
 from ingress.dialects.native.polling import CONDITIONAL, after_standings
 from ingress.dialects.native.prefer import etag, none_match
-from ingress.dialects.native.wire.fields import answer
 from ingress.dialects.native.wire.status import (
     Status,
     Statuses,
@@ -17,6 +16,7 @@ from ingress.dialects.native.wire.status import (
     from_status,
     from_statuses,
 )
+from ingress.fields import answer
 from ingress.held import held
 from ingress.route import StrictRoute
 from shared.service.standings import versions_of

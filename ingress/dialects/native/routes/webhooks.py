@@ -8,7 +8,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.deps import Queried
 from ingress.dialects.native.describe import problems
-from ingress.dialects.native.wire.fields import Command, answer
+from ingress.dialects.native.wire.fields import Command
 from ingress.dialects.native.wire.paging import ListOf, NewestFirst, from_listing
 from ingress.dialects.native.wire.webhook import (
     DeliveriesQuery,
@@ -27,6 +27,7 @@ from ingress.dialects.native.wire.webhook import (
     from_webhook,
     webhook_location,
 )
+from ingress.fields import answer
 from ingress.idempotency import as_answer, once, respond
 from ingress.route import StrictRoute
 from shared.domain import webhook as domain

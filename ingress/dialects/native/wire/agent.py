@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
-from ingress.dialects.native.wire.fields import Timestamp
 from ingress.dialects.native.wire.message import KnowledgeBase
+from ingress.fields import Timestamp
 from shared import ids
 from shared.domain.agent import Agent as DomainAgent
 from shared.domain.agent import AgentKind, MadeBy

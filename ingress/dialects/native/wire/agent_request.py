@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ingress.dialects.native.wire.agent import limits_of, retry_of
-from ingress.dialects.native.wire.fields import Body, Inputs, Name, json_object
+from ingress.dialects.native.wire.fields import Body
 from ingress.dialects.native.wire.message import KnowledgeBase
+from ingress.fields import Inputs, Name, json_object
 from ingress.parameters import validation_failed
 from shared.domain.agent import (
     DEFAULT_POOL,

@@ -15,11 +15,12 @@ from pydantic import (
 
 from ingress.deps import id_schema, reader
 from ingress.dialects.native.wire.message import Message, NewMessage
-from ingress.dialects.native.wire.problem import Place, places, status_of
+from ingress.dialects.native.wire.problem import Place, places
 from ingress.dialects.native.wire.run_view import Run
 from ingress.dialects.native.wire.session_request import NewSession
 from ingress.idempotency import MAX_LENGTH
 from ingress.parameters import validation_failed
+from ingress.statuses import status_of
 from ingress.strictjson import Item
 from shared import ids
 from shared.domain.errors import FieldError, InturnError, ValidationFailed

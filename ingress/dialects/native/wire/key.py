@@ -12,12 +12,8 @@ from pydantic import (
 )
 
 from ingress.deps import MaybeInstant, to_instant
-from ingress.dialects.native.wire.fields import (
-    Body,
-    Name,
-    Timestamp,
-    UserId,
-)
+from ingress.dialects.native.wire.fields import Body
+from ingress.fields import Name, Timestamp, UserId
 from shared.clock import wall
 from shared.domain import requests
 from shared.domain.agent import MAX_RUNNING

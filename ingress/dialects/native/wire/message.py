@@ -4,19 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingress.content import ContentField, to_content
 from ingress.deps import MaybeInstant, to_instant
-from ingress.dialects.native.wire.content import ContentField, to_content
-from ingress.dialects.native.wire.fields import (
-    Body,
-    CorrelationId,
-    Inputs,
-    Metadata,
-    Timestamp,
-    WebUrl,
-    json_object,
-    refuse_unbuilt,
-)
+from ingress.dialects.native.wire.fields import Body, refuse_unbuilt
 from ingress.dialects.native.wire.paging import OldestFirst
+from ingress.fields import CorrelationId, Inputs, Metadata, Timestamp, WebUrl, json_object
 from shared.domain import requests
 from shared.domain.jsontypes import JsonObject
 from shared.domain.message import Role

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingress.dialects.native.wire.fields import Body, Timestamp
+from ingress.dialects.native.wire.fields import Body
 from ingress.dialects.native.wire.paging import NewestFirst
+from ingress.fields import Timestamp
 from shared import ids
 from shared.domain import operations
 from shared.domain.findings import Examination as DomainExamination

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingress.dialects.native.wire.fields import Body, CorrelationId, Name, Sentence, refuse_unbuilt
+from ingress.dialects.native.wire.fields import Body, refuse_unbuilt
 from ingress.dialects.native.wire.paging import NewestFirst
+from ingress.fields import CorrelationId, Name, Sentence
 from shared.domain import requests
 from shared.domain.errors import ValidationFailed
 from shared.domain.run import RunStatus

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
-from ingress.dialects.native.wire.fields import Timestamp
 from ingress.dialects.native.wire.message import Message
+from ingress.fields import Timestamp
 from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.printed import from_error, from_run, instant
 from shared.domain.retrieval import RetrievedContext as DomainContext

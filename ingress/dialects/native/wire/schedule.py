@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ingress.content import ContentField
 from ingress.deps import id_schema, reader
-from ingress.dialects.native.wire.content import ContentField
-from ingress.dialects.native.wire.fields import Body, Inputs, Metadata, Timestamp, WebUrl
+from ingress.dialects.native.wire.fields import Body
 from ingress.dialects.native.wire.message import KnowledgeBase, NewMessage, Reasoning
 from ingress.dialects.native.wire.paging import NewestFirst
+from ingress.fields import Inputs, Metadata, Timestamp, WebUrl
 from shared import ids
 from shared.domain import requests
 from shared.domain.errors import FieldError, ValidationFailed

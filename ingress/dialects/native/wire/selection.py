@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ingress.deps import MaybeInstant, id_schema, reader, to_instant
-from ingress.dialects.native.wire.fields import CorrelationId, Name, Sentence
+from ingress.fields import CorrelationId, Name, Sentence
 from shared.domain import operations
 from shared.domain.jsontypes import JsonObject
 from shared.domain.run import RunStatus

@@ -5,21 +5,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from ingress.content import ContentField, to_content
 from ingress.deps import MaybeInstant, id_schema, reader, to_instant
-from ingress.dialects.native.wire.content import ContentField, to_content
-from ingress.dialects.native.wire.fields import (
-    Body,
-    CorrelationId,
-    Metadata,
-    Name,
-    UserId,
-    json_object,
-)
+from ingress.dialects.native.wire.fields import Body
 from ingress.dialects.native.wire.paging import NewestFirst
+from ingress.fields import CorrelationId, Metadata, Name, UserId, json_object
 from shared.domain import requests
 from shared.domain.errors import ValidationFailed
+from shared.domain.lifetime import Expiry
 from shared.domain.message import Content, Role
-from shared.domain.session import Expiry, SessionStatus
+from shared.domain.session import SessionStatus
 from shared.ids import SessionId
 
 MAX_INITIAL_MESSAGES = 200

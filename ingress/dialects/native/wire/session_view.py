@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from ingress.dialects.native.wire.fields import Timestamp
+from ingress.fields import Timestamp
 from shared.domain.session import SessionStatus
 
 

@@ -6,7 +6,8 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ingress.dialects.native.wire.fields import Body, Inputs
+from ingress.dialects.native.wire.fields import Body
+from ingress.fields import Inputs
 from shared.domain.errors import PreconditionRequired
 from shared.domain.jsontypes import JsonObject
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ingress.deps import id_schema, reader
-from ingress.dialects.native.wire.fields import Timestamp
 from ingress.dialects.native.wire.run_view import Failure
+from ingress.fields import Timestamp
 from shared import ids
 from shared.domain.jsontypes import Json, JsonObject
 from shared.domain.printed import from_error, instant

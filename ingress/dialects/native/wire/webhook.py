@@ -14,8 +14,9 @@ from pydantic import (
 )
 
 from ingress.deps import id_schema, reader
-from ingress.dialects.native.wire.fields import Body, CorrelationId, Name, Timestamp, WebUrl
+from ingress.dialects.native.wire.fields import Body
 from ingress.dialects.native.wire.paging import NewestFirst
+from ingress.fields import CorrelationId, Name, Timestamp, WebUrl
 from shared import ids
 from shared.domain import webhook as domain
 from shared.domain.jsontypes import JsonObject

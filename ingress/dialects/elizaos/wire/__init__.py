@@ -1,0 +1,1 @@
+"""Shapes of this contract, and their translation."""

@@ -1,0 +1,39 @@
+"""What three more contracts need: warnings of an end that is near, sessions by their agent."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+# Nothing ever wrote these: a channel is its session, a thought is the reasoning.
+_UNUSED = (
+    ("sessions", "channel_id"),
+    ("sessions", "session_data"),
+    ("messages", "thought"),
+    ("messages", "actions"),
+)
+
+
+def upgrade() -> None:
+    """Add what is new, drop what nothing wrote."""
+    op.add_column("sessions", sa.Column("warn_at", sa.BigInteger(), nullable=True))
+    where = sa.text("warn_at IS NOT NULL")
+    op.create_index(
+        "ix_sessions_warning", "sessions", ["warn_at"], sqlite_where=where, postgresql_where=where
+    )
+    op.create_index("ix_sessions_agent", "sessions", ["agent_id", "created_at", "id"])
+    for table, column in _UNUSED:
+        op.drop_column(table, column)
+    # Sessions that live by a policy are warned as if they had always been.
+    op.execute(
+        "UPDATE sessions SET warn_at = expires_at - CAST(warning_threshold_minutes * 60000000 AS "
+        "BIGINT) WHERE warning_threshold_minutes IS NOT NULL AND expired_at IS NULL"
+    )
+
+
+def downgrade() -> None:
+    """Migrations go forward; a backup goes back."""
+    raise NotImplementedError
