@@ -12,9 +12,9 @@ from shared.domain.execution import Announcement
 from shared.domain.run import Dispatch, RunStatus
 from shared.ids import RunId
 from shared.storage.claims import USED_UP
+from shared.storage.rotation import waiting_principals
 from shared.storage.schema import pools, runs, workers
 from shared.storage.store import Store, Transaction
-from shared.storage.turns import waiting_principals
 from shared.storage.types import any_of
 
 # What may be on its way or running: of a pool, and of one principal in it. A principal's is

@@ -9,8 +9,8 @@ from shared.clock import Instant
 from shared.domain.pace import NOBODY, Hand, Workforce, workforces
 from shared.domain.run import Dispatch, RunStatus
 from shared.domain.waiting import Ahead, Pool
+from shared.storage.rotation import count_waiting
 from shared.storage.schema import runs, workers
-from shared.storage.turns import count_waiting
 from shared.storage.types import AnyRow
 
 MOST_COUNTED = 1000

@@ -13,12 +13,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from shared.clock import Instant, after
+from shared.domain.crowd import Crowd, Waiter
 from shared.domain.errors import InturnError
 from shared.domain.execution import Settled, Settlement
 from shared.domain.outcome import Deferred, GivenBack
 from shared.domain.rates import Meter, agent_meter
 from shared.domain.run import Dispatch, RunStatus
-from shared.domain.turns import Crowd, Waiter
 from shared.domain.waiting import CAUSE_RATE
 from shared.ids import AgentId
 from shared.storage.meters import Meters

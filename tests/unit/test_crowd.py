@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.clock import Instant
-from shared.domain.turns import Crowd, Waiter
+from shared.domain.crowd import Crowd, Waiter
 from shared.ids import PrincipalId, RunId
 
 

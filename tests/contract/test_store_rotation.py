@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from shared.ids import PrincipalId
 from shared.service.announcing import Announcing
-from shared.storage import announcing, turns
+from shared.storage import announcing, rotation
 from shared.storage.schema import runs
 from tests.contract.test_store_announcing import ready_heads
 from tests.platforms import House
@@ -16,11 +16,11 @@ from tests.platforms import House
 async def test_in_a_crowd_everybody_has_a_turn(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "_PRINCIPALS_A_LOOK", 2)
+    monkeypatch.setattr(rotation, "_PRINCIPALS_A_LOOK", 2)
     crowd = [PrincipalId(UUID(int=number)) for number in range(1, 4)]
     for principal in crowd:
         await ready_heads(house, principal, 5)
-    monkeypatch.setattr(turns, "_anywhere", lambda: crowd[-1])
+    monkeypatch.setattr(rotation, "_anywhere", lambda: crowd[-1])
     [taken] = await Announcing(house.store).take("default", 1)
     [row] = await house.rows(sa.select(runs).where(runs.c.id == taken.run_id))
     assert row.principal_id == crowd[-1]
