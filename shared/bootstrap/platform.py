@@ -39,6 +39,7 @@ from shared.service.sessions import Sessions
 from shared.service.standings import Standings
 from shared.service.states import States
 from shared.service.targets import Targets
+from shared.service.turns import Turns
 from shared.service.upkeep import Upkeep
 from shared.service.webhooks import Webhooks
 from shared.settings import Settings
@@ -66,6 +67,7 @@ class Platform:
     messages: Messages
     intake: Intake
     runs: Runs
+    turns: Turns
     events: Events
     agents: Agents
     schedules: Schedules
@@ -180,6 +182,7 @@ def _compose(
         messages=Messages(store),
         intake=intake,
         runs=Runs(store, signals, relay, agents, bounds),
+        turns=Turns(store),
         events=Events(store, signals),
         agents=agents,
         schedules=Schedules(store),

@@ -68,6 +68,27 @@ _SELECT = (
 )
 _ONE = _SELECT.where(runs.c.id == sa.bindparam("_id"))
 _SEVERAL = _SELECT.where(any_of(runs.c.id, "ids"))
+# Skipped are entries of an index, and not rows of all that is joined.
+_skipped = (
+    sa.select(runs.c.id)
+    .where(runs.c.session_id == sa.bindparam("_session"))
+    .order_by(runs.c.seq.asc().nulls_last(), runs.c.id)
+    .limit(sa.bindparam("_limit", type_=sa.Integer))
+    .offset(sa.bindparam("_offset", type_=sa.BigInteger))
+    .subquery()
+)
+_IN_LINE = _SELECT.join(_skipped, _skipped.c.id == runs.c.id).order_by(
+    runs.c.seq.asc().nulls_last(), runs.c.id
+)
+_SUCCEEDED = (
+    _SELECT.where(
+        runs.c.session_id == sa.bindparam("_session"),
+        runs.c.seq > sa.bindparam("_after", type_=sa.BigInteger),
+        runs.c.status == sa.literal_column(f"'{RunStatus.SUCCEEDED}'"),
+    )
+    .order_by(runs.c.seq)
+    .limit(sa.bindparam("_limit", type_=sa.Integer))
+)
 _STANDING = (
     sa.select(
         runs.c.session_id, runs.c.status, sessions.c.version, sessions.c.tenant, sessions.c.user_id
@@ -133,6 +154,22 @@ async def page(
         rows = (await reading.execute(stored)).all()
         ends = {row.id: (row.stored_at, row.id.hex) for row in rows}
     return slice_.cut(await _complete(store, reading, rows), lambda run: ends[run.id])
+
+
+async def in_line(
+    store: Store, reading: AsyncConnection, session_id: SessionId, *, limit: int, offset: int
+) -> list[Run]:
+    """List a session's runs by `seq`, those that are not due last."""
+    asked = {"_session": session_id, "_limit": limit, "_offset": offset}
+    return await _complete(store, reading, (await reading.execute(_IN_LINE, asked)).all())
+
+
+async def succeeded(
+    store: Store, reading: AsyncConnection, session_id: SessionId, *, after: int, limit: int
+) -> list[Run]:
+    """List a session's runs that were answered, by `seq`, from the one `after` on."""
+    asked = {"_session": session_id, "_limit": limit, "_after": after}
+    return await _complete(store, reading, (await reading.execute(_SUCCEEDED, asked)).all())
 
 
 async def retrieved_context(reading: AsyncConnection, run_id: RunId) -> tuple[JsonObject, ...]:
