@@ -1,6 +1,8 @@
 """What the shapes of every dialect are made of."""
 
+import re
 from typing import Annotated, TypeAlias, cast
+from uuid import UUID, uuid5
 
 import orjson
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -8,6 +10,7 @@ from starlette.responses import Response
 
 from shared.clock import Instant, iso
 from shared.domain.jsontypes import JsonObject
+from shared.ids import NAMESPACE
 
 MAX_METADATA_BYTES = 16 * 1024
 MAX_INPUTS_BYTES = 64 * 1024
@@ -43,6 +46,22 @@ Inputs = Annotated[dict[str, object], *_object_of(MAX_INPUTS_BYTES)]
 Timestamp: TypeAlias = Annotated[
     str, WithJsonSchema({"type": "string", "format": "date-time", "examples": [iso(Instant(0))]})
 ]
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+NOBODY = UUID(int=0)
+
+
+def as_uuid(text: object) -> UUID | None:
+    """Read 8-4-4-4-12 hexadecimal digits in any case, of any version; null for all else."""
+    return UUID(text) if isinstance(text, str) and _UUID.fullmatch(text) else None
+
+
+def user_uuid(user_id: str | None) -> UUID:
+    """Name a user where only a UUID will do: the nil UUID is nobody."""
+    if user_id is None:
+        return NOBODY
+    return as_uuid(user_id) or uuid5(NAMESPACE, user_id)
 
 
 def json_object(value: object) -> JsonObject:
