@@ -1,11 +1,14 @@
 """From a credential to a principal."""
 
+from ipaddress import ip_address
+
 from starlette.types import Scope as AsgiScope
 
 from ingress.call import Call
 from shared.domain.access import Access
 from shared.domain.errors import Forbidden, Unauthenticated
-from shared.domain.principal import Principal, Scope
+from shared.domain.principal import ANONYMOUS, Principal, Scope
+from shared.settings import Settings
 
 CREDENTIALS = (b"x-api-key", b"authorization")
 
@@ -14,10 +17,32 @@ async def authenticate(call: Call) -> Access:
     """Return who calls: one credential, in either header, the same one in both."""
     secrets = credentials(call.scope)
     if not secrets:
-        raise Unauthenticated("Send your key as `X-API-Key` or `Authorization: Bearer`.")
+        sentence = "Send your key as `X-API-Key` or `Authorization: Bearer`."
+        raise Unauthenticated(sentence, reason="missing")
     if len(secrets) > 1:
-        raise Unauthenticated("Two different credentials were sent; send one.")
-    return await call.platform.keys.authenticate(secrets.pop())
+        raise Unauthenticated("Two different credentials were sent; send one.", reason="two")
+    return await call.platform.credentials.authenticate(secrets.pop())
+
+
+async def authenticate_or_anonymous(call: Call) -> Access:
+    """Return who calls; nobody in particular, where that is allowed and no credential is sent."""
+    if allows_anonymous(call.platform.settings) and not credentials(call.scope):
+        return Access(principal=ANONYMOUS)
+    return await authenticate(call)
+
+
+def allows_anonymous(settings: Settings) -> bool:
+    """Tell whether ElizaOS clients may come without a credential: by default only from here."""
+    if settings.anonymous_elizaos is not None:
+        return settings.anonymous_elizaos
+    return _is_loopback(settings.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def credentials(scope: AsgiScope) -> set[str]:
@@ -34,10 +59,11 @@ def _secret(name: bytes, value: str) -> str:
     if name == b"authorization":
         scheme, _, secret = value.partition(" ")
         if scheme.lower() != "bearer":
-            raise Unauthenticated("The only scheme of `Authorization` is Bearer.")
+            sentence = "The only scheme of `Authorization` is Bearer."
+            raise Unauthenticated(sentence, reason="scheme")
     secret = secret.strip()
     if not secret:
-        raise Unauthenticated("The credential is empty.")
+        raise Unauthenticated("The credential is empty.", reason="empty")
     return secret
 
 

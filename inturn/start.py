@@ -1,5 +1,6 @@
 """Read the settings of a command; what is wrong with them is said in one sentence."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import typer
@@ -8,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from inturn.refused import refuse
 from shared.domain.rates import parse_rate
+from shared.service.jwks import BadKeyFile, read_keys
 from shared.settings import PREFIX, Settings, unknown_names
 from shared.telemetry import configure_logging
 
@@ -89,6 +91,8 @@ def _check(settings: Settings) -> None:
             f"INTURN_HEARTBEAT_SECONDS is {settings.heartbeat_seconds:g}, and it must be less "
             f"than INTURN_LEASE_SECONDS ({settings.lease_seconds:g})."
         )
+    if settings.jwt_jwks_file:
+        _check_keys(settings.jwt_jwks_file)
     if settings.agents_file and not settings.agents_file.is_file():
         refuse(f"INTURN_AGENTS_FILE is '{settings.agents_file}', and there is no such file.")
 
@@ -109,6 +113,13 @@ def _check_rate(name: str, rate: str) -> None:
         parse_rate(rate)
     except ValueError as error:
         refuse(f"{_variable(name)} is '{rate}'; allowed: {error}.")
+
+
+def _check_keys(path: Path) -> None:
+    try:
+        read_keys(path)
+    except BadKeyFile as error:
+        refuse(f"INTURN_JWT_JWKS_FILE: {error}.")
 
 
 def _explain(error: ErrorDetails) -> str:

@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "INTURN_"
 EMBEDDED_BROKER = "embedded://"
 
+_SECRET_BYTES = 32  # RFC 7518, 3.2
+
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 Minutes = Annotated[float, Field(gt=0, le=10_000_000)]
 Days = Annotated[float, Field(gt=0, le=3650)]
@@ -84,6 +86,14 @@ class Settings(BaseSettings):
     session_warning_threshold_minutes: Minutes = _named("SESSION_WARNING_THRESHOLD_MINUTES", 5)
     session_cleanup_interval_minutes: Minutes = _named("SESSION_CLEANUP_INTERVAL_MINUTES", 5)
     clear_sessions_on_shutdown: bool = _named("CLEAR_SESSIONS_ON_SHUTDOWN", default=False)
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: str | None) -> str | None:
+        if value is not None and len(value.encode()) < _SECRET_BYTES:
+            message = f"at least {_SECRET_BYTES} bytes, as HS256 asks for"
+            raise ValueError(message)
+        return value
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -23,6 +23,7 @@ from shared.ids import SessionId
 from shared.service.agents import Agents
 from shared.service.announcing import Announcing
 from shared.service.bulk import Bulk
+from shared.service.credentials import Credentials
 from shared.service.delivering import Delivering
 from shared.service.events import Events
 from shared.service.execution import Execution
@@ -39,6 +40,7 @@ from shared.service.sessions import Sessions
 from shared.service.standings import Standings
 from shared.service.states import States
 from shared.service.targets import Targets
+from shared.service.tokens import Tokens
 from shared.service.turns import Turns
 from shared.service.upkeep import Upkeep
 from shared.service.webhooks import Webhooks
@@ -73,6 +75,7 @@ class Platform:
     schedules: Schedules
     states: States
     keys: Keys
+    credentials: Credentials
     webhooks: Webhooks
     targets: Targets
     delivering: Delivering
@@ -170,6 +173,7 @@ def _compose(
     watch = LeaseWatch(lease=settings.lease_seconds, widest_gap=2 * settings.sweep_seconds)
     rates = _rates(settings)
     retention = open_retention(settings, store)
+    keys = Keys(store, rates)
     return Platform(
         settings=settings,
         rates=rates,
@@ -187,7 +191,8 @@ def _compose(
         agents=agents,
         schedules=Schedules(store),
         states=States(store),
-        keys=Keys(store, rates),
+        keys=keys,
+        credentials=Credentials(keys, Tokens.of(settings)),
         webhooks=Webhooks(store, targets),
         targets=targets,
         delivering=delivering,

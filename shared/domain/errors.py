@@ -34,9 +34,17 @@ class InternalError(InturnError):
 
 
 class Unauthenticated(InturnError):
-    """No credential, an unknown one, or two different ones."""
+    """No credential, an unknown one, or two different ones.
+
+    `reason` says which: missing, two, empty, scheme; of a token expired, audience, invalid; else
+    unknown.
+    """
 
     code = "unauthenticated"
+
+    def __init__(self, detail: str, *, reason: str = "unknown") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class Forbidden(InturnError):

@@ -20,7 +20,7 @@ from shared.storage.caps import cap_principal
 from shared.storage.store import Store, Transaction
 
 _PREFIX = "inturn_"
-_TRUSTED_SECONDS = 5.0  # how long a revoked key may still pass in a process that just saw it
+TRUSTED_SECONDS = 5.0  # how long a revoked key may still pass in a process that just saw it
 _TOUCHED_SECONDS = 60.0
 _CACHED = 10_000
 
@@ -52,7 +52,7 @@ class Keys:
         access = Access(principal=principal, meter=self._rates.of_key(key.id, key.rate_limit))
         if len(self._known) >= _CACHED:
             self._known.clear()
-        self._known[secret] = _Known(access, began + min(_TRUSTED_SECONDS, seconds))
+        self._known[secret] = _Known(access, began + min(TRUSTED_SECONDS, seconds))
         return access
 
     async def _find(self, secret: str) -> tuple[Key, float]:

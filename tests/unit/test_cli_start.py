@@ -31,6 +31,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RATE_LIMIT", "5", ("INTURN_RATE_LIMIT", "'5'", "`off`", "100/m;burst=20")),
         ("SESSION_RATE_LIMIT", "0/s", ("INTURN_SESSION_RATE_LIMIT", "'0/s'", "a second")),
         ("USER_RATE_LIMIT", "5/s;burst=0", ("INTURN_USER_RATE_LIMIT", "burst of 1 to")),
+        ("JWT_JWKS_FILE", "/no/such.json", ("INTURN_JWT_JWKS_FILE", "/no/such.json", "read")),
         ("DATABASE_URL", "mysql://x", ("INTURN_DATABASE_URL", "sqlite", "postgresql+asyncpg://")),
         ("DATABASE_URL", "sqlite+aiosqlite:///:memory:", ("INTURN_DATABASE_URL", "memory")),
         ("DATABASE_URL", "postgresql+asyncpg://h:x/d", ("INTURN_DATABASE_URL", "port")),
@@ -50,6 +51,7 @@ def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(
     ("name", "value"),
     [
         ("BOOTSTRAP_KEY", "hush hush"),
+        ("JWT_SECRET", "hush, but 31 bytes: too short!!"),
         ("DATABASE_URL", "mysql://me:hush@host/db"),
         ("DATABASE_URL", "postgresql://me:hush@host:port/db"),
         ("BROKER_URL", "redis://me:hush@host"),
