@@ -10,9 +10,9 @@ from pathlib import Path
 import structlog
 from dramatiq import Broker
 
+from shared.bootstrap.lifetimes import open_lifetimes
 from shared.bootstrap.stores import open_retention, open_store, prepare
-from shared.dispatch.embedded import EmbeddedBroker, EmbeddedPublisher
-from shared.dispatch.rabbitmq import InturnRabbitmqBroker, RabbitPublisher
+from shared.bootstrap.transport import broker_of, wire_of
 from shared.dispatch.relay import Publisher, Relay
 from shared.domain.errors import Unavailable
 from shared.domain.lease import LeaseWatch
@@ -30,6 +30,7 @@ from shared.service.execution import Execution
 from shared.service.forces import Forces
 from shared.service.intake import Intake
 from shared.service.keys import Keys
+from shared.service.lifetimes import Lifetimes
 from shared.service.messages import Messages
 from shared.service.operations import Operations
 from shared.service.pools import Pools
@@ -45,7 +46,7 @@ from shared.service.turns import Turns
 from shared.service.upkeep import Upkeep
 from shared.service.webhooks import Webhooks
 from shared.settings import Settings
-from shared.signals import Position, RabbitWire, Signals, VersionPoller, Wire
+from shared.signals import Position, Signals, VersionPoller
 from shared.storage.sessions import positions
 from shared.storage.store import Store
 
@@ -66,6 +67,7 @@ class Platform:
     sessions: Sessions
     standings: Standings
     forces: Forces
+    lifetimes: Lifetimes
     messages: Messages
     intake: Intake
     runs: Runs
@@ -94,8 +96,8 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
     back. Raises AlreadyOwned, SchemaBehind, Unavailable, BadAgentsFile, OSError, ValueError.
     """
     store = open_store(settings)
-    signals = Signals(_wire(settings))
-    broker, publisher = _broker(settings)
+    signals = Signals(wire_of(settings))
+    broker, publisher = broker_of(settings)
     relay = Relay(Announcing(store, certain=settings.embedded), publisher)
     platform = _compose(settings, store, signals, relay, broker, publisher)
     tasks: list[asyncio.Task[None]] = []
@@ -126,20 +128,6 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
 
 def _agents_file(settings: Settings) -> Path | None:
     return settings.agents_file or (_AGENTS_FILE if _AGENTS_FILE.exists() else None)
-
-
-def _broker(settings: Settings) -> tuple[Broker, Publisher]:
-    if settings.embedded:
-        embedded = EmbeddedBroker()
-        return embedded, EmbeddedPublisher(embedded, settings.namespace)
-    return (
-        InturnRabbitmqBroker(settings.broker_url),
-        RabbitPublisher(settings.broker_url, settings.namespace),
-    )
-
-
-def _wire(settings: Settings) -> Wire | None:
-    return None if settings.embedded else RabbitWire(settings.broker_url, settings.namespace)
 
 
 def _compose(
@@ -183,6 +171,7 @@ def _compose(
         sessions=Sessions(store, signals, agents),
         standings=Standings(store, signals),
         forces=Forces(store),
+        lifetimes=open_lifetimes(settings, store, signals, agents),
         messages=Messages(store),
         intake=intake,
         runs=Runs(store, signals, relay, agents, bounds),

@@ -26,6 +26,10 @@ class Expiry:
         latest = after(begun_at, self.max_duration_minutes * 60)
         return latest if after(now, timeout) > latest else min(after(base, timeout), latest)
 
+    def lasting(self, now: Instant) -> Instant:
+        """Return when, for what is renewed all the time and has no longest duration."""
+        return after(now, self.timeout_minutes * 60)
+
     def warns_at(self, expires_at: Instant) -> Instant | None:
         """Return from when on the end is near."""
         if self.warning_threshold_minutes is None:
@@ -120,6 +124,13 @@ class Bounds:
                 agent.warning_threshold_minutes, self.warning, self._agents_warning
             ),
         )
+
+    def admits(self, wish: Wish) -> bool:
+        """Tell whether a wished timeout is within bounds; what is no finite number is, too."""
+        timeout = wish.timeout_minutes
+        if timeout is None or not isfinite(timeout):
+            return True
+        return self.least_timeout <= timeout <= self.most_timeout
 
     def clamped(self, wish: Wish, default: Expiry) -> Expiry:
         """Return the policy nearest to a wish; never refused."""

@@ -72,6 +72,7 @@ class Session(Standing):
     correlation_id: str | None
     config_hash: str | None = None  # of the configuration it was made with
     lifetime: Lifetime | None = None  # null lives until it is deleted
+    renewal_count: int = 0  # also of one that has no lifetime
     created_at: Instant
     updated_at: Instant
 

@@ -38,6 +38,7 @@ def to_session(row: AnyRow) -> Session:
         correlation_id=row.correlation_id,
         config_hash=row.config_hash,
         lifetime=to_lifetime(row),
+        renewal_count=row.renewal_count,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -112,6 +113,7 @@ def to_run(
         session_id=row.session_id,
         agent_id=row.agent_id,
         agent=row.agent,
+        model=row.model,
         pool=row.pool,
         status=RunStatus(row.status),
         seq=row.seq,
@@ -221,6 +223,7 @@ def to_agent(row: AnyRow) -> Agent:
         ),
         made_by=MadeBy(row.made_by),
         created_at=row.created_at,
+        updated_at=row.updated_at,
     )
 
 
