@@ -35,6 +35,7 @@ from shared.service.messages import Messages
 from shared.service.operations import Operations
 from shared.service.pools import Pools
 from shared.service.recurrence import Recurrence
+from shared.service.rooms import Rooms
 from shared.service.runs import Runs
 from shared.service.schedules import Schedules
 from shared.service.sessions import Sessions
@@ -73,6 +74,7 @@ class Platform:
     runs: Runs
     turns: Turns
     events: Events
+    rooms: Rooms
     agents: Agents
     schedules: Schedules
     states: States
@@ -177,6 +179,7 @@ def _compose(
         runs=Runs(store, signals, relay, agents, bounds),
         turns=Turns(store),
         events=Events(store, signals),
+        rooms=Rooms(store, signals),
         agents=agents,
         schedules=Schedules(store),
         states=States(store),
