@@ -19,6 +19,10 @@ LONGEST = 250
 EXCEPTIONS = {
     (
         "a_file_fits_in_the_head",
+        "clients/python/inturn_client.py",
+    ): "is copied as one file; it has three classes, and none needs the others to be read",
+    (
+        "a_file_fits_in_the_head",
         "shared/storage/migrations/versions/0001_initial.py",
     ): "the first migration is the whole schema, read table by table",
     ("a_function_is_named_for_what_it_does", "shared/storage/types.py"): "SQLAlchemy's names",
