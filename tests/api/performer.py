@@ -1,9 +1,15 @@
 """A worker in the test's own hands: it claims a run and ends it as told."""
 
+import asyncio
+
 from shared.bootstrap import Platform
 from shared.domain.execution import Claim, NewWorker, Settlement
 from shared.domain.message import Reply
 from shared.domain.outcome import Outcome, Succeeded
+from shared.domain.paging import Page
+from shared.domain.principal import Principal
+from shared.domain.requests import RunFilter
+from shared.domain.run import RunStatus
 from shared.ids import RunId, WorkerId, new_id, parse
 
 
@@ -46,3 +52,11 @@ class Performer:
         """Perform a run from beginning to end."""
         await self.start(run)
         await self.end(run, Succeeded(reply=Reply(content=content)))
+
+    async def answer_next(self, principal: Principal, content: str) -> None:
+        """Wait for this principal's next run, then perform it: its caller waits for the answer."""
+        filters, page = RunFilter(status=RunStatus.QUEUED), Page(limit=1)
+        async with asyncio.timeout(10):
+            while not (found := (await self.platform.runs.list(principal, filters, page)).data):
+                await asyncio.sleep(0)
+        await self.answer(f"run_{found[0].id.hex}", content)

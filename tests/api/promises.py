@@ -32,6 +32,8 @@ def mismatches(document: dict[str, Any], schema: dict[str, Any], value: object) 
 def _differences(
     document: dict[str, Any], schema: dict[str, Any], value: object, at: str
 ) -> Iterator[str]:
+    for each in schema.get("allOf", ()):
+        yield from _differences(document, resolve(document, each), value, at)
     choices = schema.get("anyOf") or schema.get("oneOf")
     if choices:
         tried = [
@@ -43,9 +45,11 @@ def _differences(
     expected = schema.get("type")
     if expected and not _is_a(value, expected):
         yield f"{at}: {value!r} is no {expected}"
+    elif "const" in schema and value != schema["const"]:
+        yield f"{at}: {value!r} is not {schema['const']!r}"
     elif "enum" in schema and value not in schema["enum"]:
         yield f"{at}: {value!r} is none of {schema['enum']}"
-    elif isinstance(value, dict) and "properties" in schema:
+    elif isinstance(value, dict) and {"properties", "additionalProperties"} & schema.keys():
         yield from _object_differences(document, schema, value, at)
     elif isinstance(value, list) and "items" in schema:
         items = resolve(document, schema["items"])
@@ -53,7 +57,9 @@ def _differences(
             yield from _differences(document, items, each, f"{at}[{index}]")
 
 
-def _is_a(value: object, expected: str) -> bool:
+def _is_a(value: object, expected: str | list[str]) -> bool:
+    if isinstance(expected, list):
+        return any(_is_a(value, each) for each in expected)
     if isinstance(value, bool):
         return expected == "boolean"
     return isinstance(value, TYPES[expected])
@@ -62,7 +68,7 @@ def _is_a(value: object, expected: str) -> bool:
 def _object_differences(
     document: dict[str, Any], schema: dict[str, Any], value: dict[str, object], at: str
 ) -> Iterator[str]:
-    properties = schema["properties"]
+    properties, others = schema.get("properties", {}), schema.get("additionalProperties", False)
     for name in set(schema.get("required", ())) - value.keys():
         yield f"{at}.{name} is missing"
     for name, inner in value.items():
@@ -70,5 +76,7 @@ def _object_differences(
             yield from _differences(
                 document, resolve(document, properties[name]), inner, f"{at}.{name}"
             )
-        else:
+        elif others is False:
             yield f"{at}.{name} is not documented"
+        elif others is not True:
+            yield from _differences(document, resolve(document, others), inner, f"{at}.{name}")
