@@ -26,6 +26,7 @@ EXCEPTIONS = {
         "shared/storage/migrations/versions/0001_initial.py",
     ): "the first migration is the whole schema, read table by table",
     ("a_function_is_named_for_what_it_does", "shared/storage/types.py"): "SQLAlchemy's names",
+    ("a_function_is_named_for_what_it_does", "tests/integration/network.py"): "httpx's name",
     ("no_sleep_in_tests", "tests/command.py"): "waits for another program that gives no sign",
     ("no_sleep_in_tests", "tests/integration/fleet.py"): "the same",
     ("no_sleep_in_tests", "tests/server.py"): "waits for another program that gives no sign",
