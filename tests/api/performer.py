@@ -58,5 +58,5 @@ class Performer:
         filters, page = RunFilter(status=RunStatus.QUEUED), Page(limit=1)
         async with asyncio.timeout(10):
             while not (found := (await self.platform.runs.list(principal, filters, page)).data):
-                await asyncio.sleep(0)
+                pass
         await self.answer(f"run_{found[0].id.hex}", content)

@@ -5,8 +5,9 @@
     ! answer run_1 Hello back
     ! next Hello back
 
-`answer` performs a run; `next` the one that the next request makes and waits for. Ids are numbered in order of appearance, other names that change every time stand as `<time>` and
-`<hex>`. `INTURN_WRITE_TRANSCRIPTS=1` writes down what the server says instead of comparing it.
+`answer` performs a run; `next` the one that the next request makes and waits for. Ids are
+numbered in order of appearance, other names that change every time stand as `<time>` and `<hex>`.
+`INTURN_WRITE_TRANSCRIPTS=1` writes down what the server says instead of comparing it.
 """
 
 import asyncio
