@@ -4,7 +4,7 @@ One page is sent before the next is asked for, so that a slow client costs a pag
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -66,7 +66,11 @@ class EventStream:
         *,
         welcome: Callable[[], Awaitable[object]],
         manner: Manner = NATIVE,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        self._headers = [
+            (name.lower().encode(), value.encode()) for name, value in (headers or {}).items()
+        ]
         self._pages = pages
         self._welcome = welcome
         self._manner = manner
@@ -86,7 +90,8 @@ class EventStream:
             streaming.result()
 
     async def _stream(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self._manner.headers})
+        headers = [*self._manner.headers, *self._headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         if self._manner.preamble:
             await _send(send, self._manner.preamble)
         try:
