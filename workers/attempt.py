@@ -234,7 +234,8 @@ async def _first(
 
 def _effort(options: JsonObject) -> str | None:
     reasoning = options.get("reasoning")
-    return str(reasoning["effort"]) if isinstance(reasoning, dict) else None
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    return None if effort is None else str(effort)
 
 
 def _content(messages: tuple[Message, ...]) -> Content:

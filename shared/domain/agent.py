@@ -7,7 +7,7 @@ from uuid import uuid5
 from shared.clock import Instant
 from shared.domain.jsontypes import JsonObject
 from shared.domain.retry import RetryPolicy
-from shared.ids import NAMESPACE, AgentId, parse
+from shared.ids import NAMESPACE, AgentId, parse, spell
 
 DEFAULT_POOL = "default"
 MAX_RUNNING, MAX_RUNS_PER_MINUTE = 1_000_000, 600_000
@@ -86,6 +86,7 @@ class Agent:
     retry: RetryPolicy
     made_by: MadeBy = MadeBy.FILE
     created_at: Instant
+    updated_at: Instant
 
 
 def reads_as_an_id(name: str) -> bool:
@@ -95,6 +96,20 @@ def reads_as_an_id(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def unshared(name: str, agent_id: AgentId) -> str:
+    """Return a name that is nobody else's, for an agent whose given name another has."""
+    return f"{name}{_mark(agent_id)}"
+
+
+def given_name(agent: Agent) -> str:
+    """Return the name an agent was given, where others may have the same."""
+    return agent.name.removesuffix(_mark(agent.id))
+
+
+def _mark(agent_id: AgentId) -> str:
+    return f" ({spell('agent', agent_id)})"
 
 
 def agent_id_of(name: str) -> AgentId:

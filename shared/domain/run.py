@@ -171,6 +171,7 @@ class Run:
     session_id: SessionId
     agent_id: AgentId
     agent: str
+    model: str | None = None  # that the agent names now
     pool: str
     status: RunStatus
     seq: int | None

@@ -1,13 +1,22 @@
 """Agents: from the agents file and from the API."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import structlog
 
 from shared import ids
-from shared.domain.agent import Agent, AgentKind, AgentSpec, MadeBy
+from shared.domain.agent import (
+    Agent,
+    AgentKind,
+    AgentSpec,
+    MadeBy,
+    reads_as_an_id,
+    unshared,
+)
 from shared.domain.errors import AgentExists, AgentFromFile, NotFound
 from shared.domain.idempotency import Idempotency
 from shared.domain.paging import Listing, Page
@@ -55,16 +64,49 @@ class Agents:
             log.warning("agents_changed", names=changed, file=str(path) if path else None)
 
     async def create_once(
-        self, principal: Principal, spec: AgentSpec, idempotency: Idempotency[Agent] | None
+        self,
+        principal: Principal,
+        spec: AgentSpec,
+        idempotency: Idempotency[Agent] | None,
+        *,
+        share_name: bool = False,
     ) -> Agent | Replayed:
-        """Make an agent, or return what the same key was answered first. Raises AgentExists."""
+        """Make an agent, or return what the same key was answered first.
+
+        Raises AgentExists, unless agents may share a name: then this one is found by id alone.
+        """
 
         async def create(transaction: Transaction) -> Agent:
             now = await self._store.now(transaction)
             agent_id = AgentId(new_id())
-            return await rows.insert(transaction, agent_id, spec, self._defaults, now)
+            own = replace(spec, name=unshared(spec.name, agent_id))
+            insert = partial(rows.insert, transaction, agent_id, defaults=self._defaults, now=now)
+            if share_name and reads_as_an_id(spec.name):
+                return await insert(own)
+            try:
+                return await insert(spec)
+            except AgentExists:
+                if not share_name:
+                    raise
+            return await insert(own)
 
         return await once(self._store, principal, idempotency, create)
+
+    async def change_named(self, name_or_id: str, edit: Callable[[Agent], AgentSpec]) -> Agent:
+        """Change an agent like `change`, to a name that it may share."""
+
+        def unmistakable(agent: Agent) -> AgentSpec:
+            spec = edit(agent)
+            return replace(spec, name=unshared(spec.name, agent.id))
+
+        def as_it_is(agent: Agent) -> AgentSpec:
+            spec = edit(agent)
+            return unmistakable(agent) if reads_as_an_id(spec.name) else spec
+
+        try:
+            return await self.change(name_or_id, as_it_is)
+        except AgentExists:
+            return await self.change(name_or_id, unmistakable)
 
     async def change(self, name_or_id: str, edit: Callable[[Agent], AgentSpec]) -> Agent:
         """Change an agent to what `edit` makes of it; runs that are queued are affected, too.
@@ -122,6 +164,11 @@ class Agents:
         """List the agents."""
         async with self._store.reading() as reading:
             return await rows.page(reading, page)
+
+    async def part(self, *, limit: int, offset: int) -> tuple[tuple[Agent, ...], int]:
+        """List the agents from an offset on, newest first, and count them all."""
+        async with self._store.reading() as reading:
+            return await rows.part(reading, limit=limit, offset=offset)
 
     async def pools(self) -> set[str]:
         """Name every pool that an agent names."""

@@ -24,6 +24,14 @@ from shared.storage.upserts import insert_into
 
 _ALIVE = agents.c.deleted_at.is_(None)
 _NAMED = sa.select(agents).where(any_of(agents.c.name, "names"), _ALIVE)
+_COUNT = sa.select(sa.func.count()).select_from(agents).where(_ALIVE)
+_PART = (
+    sa.select(agents)
+    .where(_ALIVE)
+    .order_by(agents.c.created_at.desc(), agents.c.id.desc())
+    .limit(sa.bindparam("_limit", type_=sa.Integer))
+    .offset(sa.bindparam("_offset", type_=sa.BigInteger))
+)
 _IDENTIFIED = sa.select(agents).where(any_of(agents.c.id, "ids"))
 
 
@@ -157,6 +165,15 @@ async def page(reading: AsyncConnection, slice_: Page) -> Listing[Agent]:
     query = paged(sa.select(agents).where(_ALIVE), slice_, agents.c.created_at, agents.c.id)
     rows = (await reading.execute(query)).all()
     return slice_.cut(list(map(to_agent, rows)), lambda agent: (agent.created_at, agent.id.hex))
+
+
+async def part(
+    reading: AsyncConnection, *, limit: int, offset: int
+) -> tuple[tuple[Agent, ...], int]:
+    """List the agents from an offset on, newest first, and count them all."""
+    total = (await reading.execute(_COUNT)).scalar_one()
+    rows = await reading.execute(_PART, {"_limit": limit, "_offset": offset})
+    return tuple(map(to_agent, rows)), total
 
 
 async def pool_names(reading: AsyncConnection) -> set[str]:

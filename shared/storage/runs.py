@@ -43,6 +43,7 @@ _SELECT = (
     sa.select(
         runs,
         agents.c.name.label("agent"),
+        agents.c.model,
         run_details.c.error,
         run_details.c.usage,
         run_details.c.reasoning,

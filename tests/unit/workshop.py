@@ -175,6 +175,7 @@ def an_agent(
         limits=limits or AgentLimits(),
         retry=RetryPolicy(),
         created_at=NOON,
+        updated_at=NOON,
     )
 
 
