@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ingress.cors import with_cors
 from ingress.dialects import Dialect, atthene, elizaos, native, powabase
 from ingress.middleware import Door
 from ingress.root import root_router
@@ -45,7 +46,9 @@ def create_app(settings: Settings, platform: Platform | None = None) -> ASGIApp:
 
     life = Router(lifespan=lifespan)
 
+    entrance = with_cors(door, settings)
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (door if scope["type"] == "http" else life)(scope, receive, send)
+        await (entrance if scope["type"] == "http" else life)(scope, receive, send)
 
     return app

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,15 @@ PREFIX = "INTURN_"
 EMBEDDED_BROKER = "embedded://"
 
 _SECRET_BYTES = 32  # RFC 7518, 3.2
+# As browsers send it: in lower case, with no path, and no port that goes without saying.
+_ORIGIN = re.compile(
+    r"(?!https://.*:443$)(?!http://.*:80$)"
+    r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?"
+)
+_ORIGINS = (
+    "origins with commas between them, as https://app.example or http://localhost:5173 "
+    "(lower case, no path, no `/` at the end, no default port), or `*` alone"
+)
 
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 Minutes = Annotated[float, Field(gt=0, le=10_000_000)]
@@ -97,8 +107,13 @@ class Settings(BaseSettings):
 
     @field_validator("cors_origins", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+    def _origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(filter(None, map(str.strip, value.split(","))))
+        if origins != ("*",) and not all(map(_ORIGIN.fullmatch, origins)):
+            raise ValueError(_ORIGINS)
+        return origins
 
     @property
     def database(self) -> str:

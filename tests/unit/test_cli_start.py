@@ -32,6 +32,21 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SESSION_RATE_LIMIT", "0/s", ("INTURN_SESSION_RATE_LIMIT", "'0/s'", "a second")),
         ("USER_RATE_LIMIT", "5/s;burst=0", ("INTURN_USER_RATE_LIMIT", "burst of 1 to")),
         ("JWT_JWKS_FILE", "/no/such.json", ("INTURN_JWT_JWKS_FILE", "/no/such.json", "read")),
+        *(
+            ("CORS_ORIGINS", value, ("INTURN_CORS_ORIGINS", f"'{value}'", "https://app.example"))
+            for value in (
+                "app.example",
+                "https://app.example/",
+                "https://app.example/path",
+                "https://App.example",
+                "https://app.example:443",
+                "https://me@app.example",
+                "https://app.example:",
+                "null",
+                "*, https://app.example",
+                "https://*.example",
+            )
+        ),
         ("DATABASE_URL", "mysql://x", ("INTURN_DATABASE_URL", "sqlite", "postgresql+asyncpg://")),
         ("DATABASE_URL", "sqlite+aiosqlite:///:memory:", ("INTURN_DATABASE_URL", "memory")),
         ("DATABASE_URL", "postgresql+asyncpg://h:x/d", ("INTURN_DATABASE_URL", "port")),
@@ -76,6 +91,20 @@ def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("INTURN_PORT", "9000")
     assert read_settings(port=9001, host=None).port == 9001
     assert read_settings(port=None).port == 9000
+
+
+def test_origins_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, origins in (
+        ("", ()),
+        ("*", ("*",)),
+        (" https://a.example, ", ("https://a.example",)),
+        (
+            "http://localhost:5173,https://10.0.0.1,http://[::1]:3000,app://x",
+            ("http://localhost:5173", "https://10.0.0.1", "http://[::1]:3000", "app://x"),
+        ),
+    ):
+        monkeypatch.setenv("INTURN_CORS_ORIGINS", text)
+        assert read_settings().cors_origins == origins
 
 
 def test_unknown_names_are_warned_of_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
