@@ -1,5 +1,6 @@
 """From a credential to a principal."""
 
+import re
 from ipaddress import ip_address
 
 from starlette.types import Scope as AsgiScope
@@ -11,6 +12,8 @@ from shared.domain.principal import ANONYMOUS, Principal, Scope
 from shared.settings import Settings
 
 CREDENTIALS = (b"x-api-key", b"authorization")
+_HOST = re.compile(r"(?:\[(?P<six>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::[0-9]*)?")
+FORWARDED = {b"forwarded", b"x-forwarded-for", b"x-real-ip"}
 
 
 async def authenticate(call: Call) -> Access:
@@ -26,7 +29,7 @@ async def authenticate(call: Call) -> Access:
 
 async def authenticate_or_anonymous(call: Call) -> Access:
     """Return who calls; nobody in particular, where that is allowed and no credential is sent."""
-    if allows_anonymous(call.platform.settings) and not credentials(call.scope):
+    if anonymous_here(call.platform.settings, call.scope) and not credentials(call.scope):
         return Access(principal=ANONYMOUS)
     return await authenticate(call)
 
@@ -36,6 +39,28 @@ def allows_anonymous(settings: Settings) -> bool:
     if settings.anonymous_elizaos is not None:
         return settings.anonymous_elizaos
     return _is_loopback(settings.host)
+
+
+def anonymous_here(settings: Settings, scope: AsgiScope) -> bool:
+    """Tell whether this request may come without a credential.
+
+    Unless it is said outright, whoever was sent on by a proxy, or asks for somebody's domain
+    (whose name was made to mean this machine), does not come from here.
+    """
+    if not allows_anonymous(settings):
+        return False
+    return settings.anonymous_elizaos is not None or _came_from_here(scope)
+
+
+def _came_from_here(scope: AsgiScope) -> bool:
+    headers = dict(scope["headers"])
+    if headers.keys() & FORWARDED:
+        return False
+    found = _HOST.fullmatch(headers.get(b"host", b"").decode("latin-1"))
+    if found is None:
+        return False
+    name = found["six"] or found["name"]
+    return _is_loopback(name) or not set(name) & {".", ":"}
 
 
 def _is_loopback(host: str) -> bool:
