@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 from dramatiq import Broker
 
-from shared.bootstrap.lifetimes import open_lifetimes
+from shared.bootstrap.lifetimes import open_lifetimes, visibility_of
 from shared.bootstrap.stores import open_retention, open_store, prepare
 from shared.bootstrap.transport import broker_of, wire_of
 from shared.dispatch.relay import Publisher, Relay
@@ -159,7 +159,7 @@ def _compose(
         max_wait_seconds=settings.max_wait_hours * 3600,
         notified=delivering.ring,
     )
-    intake = Intake(store, signals, relay, bounds)
+    intake = Intake(store, signals, relay, bounds, visibility_of(settings))
     watch = LeaseWatch(lease=settings.lease_seconds, widest_gap=2 * settings.sweep_seconds)
     rates = _rates(settings)
     retention = open_retention(settings, store)

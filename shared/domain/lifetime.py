@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, isnan
 
 from shared.clock import Instant, after
 
@@ -139,11 +139,10 @@ class Bounds:
             timeout = _number(wish.timeout_minutes, self.timeout, self._timeout)
         longest = default.max_duration_minutes
         if wish.max_duration_minutes is not None:
-            longest = _number(wish.max_duration_minutes, self.longest, self._most_longest)
-            longest = max(timeout, longest)
+            longest = self._wished_longest(wish.max_duration_minutes, timeout)
         warning = default.warning_threshold_minutes
         if wish.warning_threshold_minutes is not None:
-            warning = _number(wish.warning_threshold_minutes, self.warning, _warning)
+            warning = self._wished_warning(wish.warning_threshold_minutes)
         return Expiry(
             timeout_minutes=timeout,
             auto_renew=default.auto_renew if wish.auto_renew is None else wish.auto_renew,
@@ -157,15 +156,14 @@ class Bounds:
     def _longest(self, minutes: float) -> float:
         return min(2 * self.most_timeout, max(self.least_timeout, minutes))
 
-    def _most_longest(self, minutes: float) -> float:
-        return min(2 * self.most_timeout, minutes)
+    def _wished_longest(self, minutes: float, timeout: float) -> float:
+        return self.longest if isnan(minutes) else max(timeout, min(2 * self.most_timeout, minutes))
+
+    def _wished_warning(self, minutes: float) -> float:
+        return self.warning if isnan(minutes) else min(_FOREVER, max(1.0, minutes))
 
     def _agents_warning(self, minutes: float) -> float:
         return min(self.most_timeout, max(1.0, minutes))
-
-
-def _warning(minutes: float) -> float:
-    return min(_FOREVER, max(1.0, minutes))
 
 
 def _number(wished: float | None, default: float, clamp: Callable[[float], float]) -> float:

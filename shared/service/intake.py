@@ -9,6 +9,7 @@ from shared.dispatch.relay import Relay
 from shared.domain.errors import InternalError, InturnError
 from shared.domain.idempotency import Idempotency
 from shared.domain.limits import QueueBounds
+from shared.domain.living import Visibility
 from shared.domain.message import size_of
 from shared.domain.principal import Principal
 from shared.domain.rates import Meter
@@ -56,11 +57,19 @@ class Post:
 class Intake:
     """Where messages come in."""
 
-    def __init__(self, store: Store, signals: Signals, relay: Relay, bounds: QueueBounds) -> None:
+    def __init__(
+        self,
+        store: Store,
+        signals: Signals,
+        relay: Relay,
+        bounds: QueueBounds,
+        visibility: Visibility,
+    ) -> None:
         self._store = store
         self._signals = signals
         self._relay = relay
         self._bounds = bounds
+        self._visibility = visibility
         self._room = Room(bounds)
         self._lane: Lane[intake.Intake, Taken] = store.lane(
             "intake", self._accept, capacity=_WAITING_AT_MOST, size_of=_size
@@ -189,6 +198,7 @@ class Intake:
             message_id=MessageId(new_id()),
             run_id=RunId(new_id()),
             max_queued=self._bounds.per_session,
+            visibility=self._visibility,
             meters=post.meters,
             idempotency=post.idempotency,
         )

@@ -52,6 +52,7 @@ class Upkeep:
         if come:
             await self._bring(instants.release)
             await self._bring(instants.end_late)
+        await self._end_sessions()
         await self._recurrence.send_due()
 
     async def sweep(self) -> None:
@@ -62,7 +63,7 @@ class Upkeep:
             self._forget_lost,
             self._end_undecided,
             self.due,
-            self._expire_sessions,
+            self._end_sessions,
             self._retention.sweep,
         )
         for chore in chores:
@@ -103,11 +104,13 @@ class Upkeep:
         async with self._store.transaction() as transaction:
             await announcing.forget_lost(self._store, transaction)
 
-    async def _expire_sessions(self) -> None:
-        more = True
-        while more:
-            async with self._store.transaction() as transaction:
-                more = await expiry.expire(self._store, transaction)
+    async def _end_sessions(self) -> None:
+        """Say of sessions that their end is near, or past."""
+        async with self._store.reading() as reading:
+            come = await expiry.anything(self._store, reading)
+        if come:
+            await self._bring(expiry.expire)
+            await self._bring(expiry.warn)
 
     async def _end_undecided(self) -> None:
         await self._bring(instants.end_undecided)

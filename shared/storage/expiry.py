@@ -1,14 +1,18 @@
-"""Sessions that expire by themselves: renewed by messages, marked once when their time is up."""
+"""Sessions that expire by themselves: renewed by messages, marked once near the end and past it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.clock import Instant
 from shared.domain.webhook import WebhookEvent
+from shared.ids import SessionId
 from shared.storage.each import Each
+from shared.storage.instants import Brought
 from shared.storage.lines import Line
 from shared.storage.notices import Notice, notify
 from shared.storage.schema import sessions
@@ -31,12 +35,26 @@ _SAVE = Each(
         .values({name: value(name) for name in _WRITTEN})
     ),
 )
-_UP = (
-    sa.select(sessions.c.id)
-    .where(sessions.c.expires_at <= _now, sessions.c.expired_at.is_(None))
-    .order_by(sessions.c.expires_at)
-    .limit(_A_ROUND)
-    .with_for_update(skip_locked=True, key_share=True)
+
+
+def _come(instant: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Find sessions of which an instant has come; whoever holds one sees to it afterwards."""
+    return (
+        sa.select(sessions.c.id)
+        .where(instant <= _now, *conditions)
+        .order_by(instant)
+        .limit(_A_ROUND)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+
+
+_UP = _come(sessions.c.expires_at, sessions.c.expired_at.is_(None))
+_NEAR = _come(sessions.c.warn_at)
+_ANYTHING = sa.select(
+    sa.or_(
+        sa.exists().where(sessions.c.expires_at <= _now, sessions.c.expired_at.is_(None)),
+        sa.exists().where(sessions.c.warn_at <= _now),
+    )
 )
 _MARK = (
     sessions.update()
@@ -50,6 +68,18 @@ _MARK = (
         # SQLite 3.40 says 0 to IS NULL in RETURNING: what is null is asked here.
         sessions.c.ended_at,
         sessions.c.deleted_at,
+    )
+)
+_lives = sa.and_(
+    sessions.c.expires_at > _now, sessions.c.ended_at.is_(None), sessions.c.deleted_at.is_(None)
+)
+_WARN = (
+    sessions.update()
+    .where(any_of(sessions.c.id, "ids"))
+    .values(
+        warn_at=None,
+        warned_at=sa.case((_lives, _now), else_=sessions.c.warned_at),
+        version=sessions.c.version + sa.case((_lives, 1), else_=0),
     )
 )
 
@@ -85,16 +115,21 @@ def _row(line: Line) -> dict[str, Any]:
     }
 
 
-async def expire(store: Store, transaction: Transaction) -> bool:
-    """Mark some sessions whose time is up, and tell who listens; tell if there may be more.
+async def anything(store: Store, reading: AsyncConnection) -> bool:
+    """Tell whether a session's time is up, or its end is near, and nobody said so yet."""
+    return bool((await reading.execute(_ANYTHING, {"_now": await store.now(reading)})).scalar())
+
+
+async def expire(store: Store, transaction: Transaction) -> Brought:
+    """Mark some sessions whose time is up, and tell who listens.
 
     Each is marked once, whoever sweeps; they go on being served.
     """
     now = await store.now(transaction)
     ids = list((await transaction.execute(_UP, {"_now": now})).scalars())
     if not ids:
-        return False
-    marked = await transaction.execute(_MARK, {"ids": ids, "_now": now})
+        return Brought()
+    marked = (await transaction.execute(_MARK, {"ids": ids, "_now": now})).all()
     notices = [
         Notice(
             event=WebhookEvent.SESSION_EXPIRED,
@@ -107,4 +142,21 @@ async def expire(store: Store, transaction: Transaction) -> bool:
         if row.ended_at is None and row.deleted_at is None
     ]
     await notify(transaction, notices, now)
-    return len(ids) == _A_ROUND
+    return _brought(ids)
+
+
+async def warn(store: Store, transaction: Transaction) -> Brought:
+    """Mark some sessions whose end is near; each is marked once, whoever sweeps.
+
+    One that ended meanwhile, in whichever way, is only looked at no more.
+    """
+    now = await store.now(transaction)
+    ids = list((await transaction.execute(_NEAR, {"_now": now})).scalars())
+    if not ids:
+        return Brought()
+    await transaction.execute(_WARN, {"ids": ids, "_now": now})
+    return _brought(ids)
+
+
+def _brought(ids: Sequence[UUID]) -> Brought:
+    return Brought(sessions=tuple(map(SessionId, ids)), more=len(ids) == _A_ROUND)

@@ -10,7 +10,6 @@ from shared.domain.errors import (
     RateLimited,
     SessionBusy,
     SessionEnded,
-    SessionExpired,
     SessionQueueFull,
 )
 from shared.domain.requests import Accepted, Taken
@@ -135,6 +134,6 @@ def _open(intake: Intake, line: Line | None, now: Instant) -> Line:
         raise NotFound("session")
     if line.ended_at is not None:
         raise SessionEnded("This session has ended; create a new one.")
-    if intake.new.in_time and line.lifetime and line.lifetime.over(now):
-        raise SessionExpired(line.id, line.lifetime.expires_at)
+    if intake.new.in_time:
+        intake.visibility.check(line.id, line.lifetime, now)
     return line

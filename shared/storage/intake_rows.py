@@ -1,13 +1,14 @@
 """What intake writes: a message, its run, what the run answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.clock import Instant
 from shared.domain.coalescing import options_hash
 from shared.domain.errors import InturnError
 from shared.domain.idempotency import Idempotency
+from shared.domain.living import Visibility
 from shared.domain.message import Role
 from shared.domain.principal import Principal
 from shared.domain.rates import Meter
@@ -29,6 +30,7 @@ class Intake:
     message_id: MessageId
     run_id: RunId
     max_queued: int
+    visibility: Visibility = field(default_factory=Visibility)  # of a session that expired
     opening: Opening | None = None  # the session that this is to be the first message of
     refusal: InturnError | None = None  # known before, for whoever was not answered before
     meters: tuple[Meter, ...] = ()

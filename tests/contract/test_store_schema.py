@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from shared.storage import caps, instants, starts
+from shared.storage import caps, expiry, instants, starts
 from shared.storage.schema import metadata
 from tests.platforms import House
 
@@ -54,6 +54,8 @@ async def test_a_sessions_runs_are_found_by_their_index(house: House) -> None:
         (instants._DUE, "ix_runs_scheduled"),  # noqa: SLF001
         (instants._LATE, "ix_runs_deadline"),  # noqa: SLF001
         (instants._UNDECIDED, "ix_runs_waiting"),  # noqa: SLF001
+        (expiry._UP, "ix_sessions_expiring"),  # noqa: SLF001
+        (expiry._NEAR, "ix_sessions_warning"),  # noqa: SLF001
     ],
 )
 async def test_whose_time_has_come_is_found_by_its_index(
