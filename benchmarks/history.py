@@ -70,6 +70,7 @@ def _session() -> Row:
         "version": 3 * TURNS,
         "last_seq": 3 * TURNS,
         "message_count": 2 * TURNS,
+        "spoken_count": 2 * TURNS,
         "last_run_id": _id(1, TURNS - 1),
         "last_run_status": "succeeded",
         "last_message_at": ended,

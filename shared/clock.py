@@ -10,7 +10,7 @@ from typing import NewType
 
 Instant = NewType("Instant", int)
 
-SECOND = 1_000_000
+SECOND, MILLISECOND = 1_000_000, 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from shared.domain.errors import InturnError, NotFound
+from shared.domain.history import Recent, RecentFilter
 from shared.domain.idempotency import Idempotency
 from shared.domain.paging import Listing, Page
 from shared.domain.principal import Principal
@@ -13,7 +14,7 @@ from shared.service.agents import Agents
 from shared.service.once import fresh, once
 from shared.service.openings import openings
 from shared.signals import Signals
-from shared.storage import changes
+from shared.storage import changes, recent
 from shared.storage import sessions as rows
 from shared.storage.openings import open_sessions
 from shared.storage.store import Store, Transaction
@@ -72,6 +73,13 @@ class Sessions:
             return Listing(data=(), next_cursor=None)
         async with self._store.reading() as reading:
             return await rows.page(reading, principal, filters, page, agent_id)
+
+    async def recent(
+        self, principal: Principal, filters: RecentFilter, *, limit: int, offset: int
+    ) -> Recent:
+        """List what the caller sees by its newest activity, with its runs and first message."""
+        async with self._store.reading() as reading:
+            return await recent.page(reading, principal, filters, limit=limit, offset=offset)
 
     async def delete(self, principal: Principal, session_id: SessionId) -> None:
         """Make a session invisible everywhere; its rows go in the background."""

@@ -56,7 +56,7 @@ def said(
 
 
 def _message(run: AnyRow, line: Line, now: Instant, words: dict[str, Any]) -> dict[str, Any]:
-    seq, created_at = line.add_message(now)
+    seq, created_at = line.add_message(now, spoken=words["role"] is not Role.TOOL)
     blank = {"tool": None, "citations": None, "reasoning": None, "interrupted": False}
     place = {
         "session_id": line.id,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.clock import Instant
+from shared.clock import MILLISECOND, Instant
 from shared.domain.jsontypes import JsonObject
 from shared.domain.lifetime import Lifetime
 from shared.domain.run import LIVE, Dispatch, RunStatus
@@ -41,6 +41,7 @@ class Line:
     queue_depth: int
     scheduled_depth: int
     message_count: int
+    spoken_count: int
     active_run_id: RunId | None
     active_run_status: str | None
     last_run_id: RunId | None
@@ -49,6 +50,7 @@ class Line:
     last_activity_at: Instant
     lifetime: Lifetime | None = None
     moved: bool = False
+    said: bool = False
 
     @property
     def length(self) -> int:
@@ -66,10 +68,18 @@ class Line:
         self.last_seq += 1
         return self.last_seq
 
-    def add_message(self, now: Instant) -> tuple[int, Instant]:
-        """Give a message its place and its instant, later than the one before."""
-        self.last_message_at = Instant(max(now, self.last_message_at + 1))
+    def add_message(self, now: Instant, *, spoken: bool = True) -> tuple[int, Instant]:
+        """Give a message its place and its instant, later than the one before.
+
+        What is of another transaction is of another millisecond: whoever reads on after a
+        millisecond has seen all of it. What a user or an agent says is `spoken`, not what a
+        tool says.
+        """
+        last = self.last_message_at
+        soonest = last + 1 if self.said else last - last % MILLISECOND + MILLISECOND
+        self.last_message_at, self.said = Instant(max(now, soonest)), True
         self.message_count += 1
+        self.spoken_count += spoken
         self.last_activity_at = now
         self.moved = True
         return self.next_seq(), self.last_message_at
@@ -107,12 +117,13 @@ class Line:
 
 _MOVED = (
     "last_seq", "last_message_at", "queue_depth", "scheduled_depth", "message_count",
-    "active_run_id", "active_run_status", "last_run_id", "last_run_status", "last_run_error",
-    "last_activity_at",
+    "spoken_count", "active_run_id", "active_run_status", "last_run_id", "last_run_status",
+    "last_run_error", "last_activity_at",
 )  # fmt: skip
 _AGENT = {"agent": agents.c.name, "pool": agents.c.pool, "max_attempts": agents.c.max_attempts}
 
-_FIELDS = tuple(field.name for field in fields(Line) if field.name not in {"lifetime", "moved"})
+_BESIDE = {"lifetime", "moved", "said"}
+_FIELDS = tuple(field.name for field in fields(Line) if field.name not in _BESIDE)
 _LIFETIME = (
     "timeout_minutes", "auto_renew", "max_duration_minutes", "warning_threshold_minutes",
     "created_at", "expires_at", "renewal_count", "warned_at", "expired_at",

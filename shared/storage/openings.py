@@ -15,9 +15,9 @@ from shared.storage.store import Transaction
 
 _INSERT = insert_each(
     sessions, "id", "tenant", "user_id", "agent_id", "origin", "metadata", "correlation_id",
-    "state", "continued_from", "last_seq", "message_count", "timeout_minutes", "auto_renew",
-    "max_duration_minutes", "warning_threshold_minutes", "expires_at", "warn_at", "config",
-    "config_hash", "last_message_at", "created_at", "updated_at", "last_activity_at",
+    "state", "continued_from", "last_seq", "message_count", "spoken_count", "timeout_minutes",
+    "auto_renew", "max_duration_minutes", "warning_threshold_minutes", "expires_at", "warn_at",
+    "config", "config_hash", "last_message_at", "created_at", "updated_at", "last_activity_at",
 )  # fmt: skip
 _SAID_BEFORE = insert_each(
     messages, "id", "session_id", "seq", "turn_seq", "role", "content", "author_id",
@@ -51,6 +51,7 @@ def _line(opening: Opening, now: Instant) -> Line:
         queue_depth=0,
         scheduled_depth=0,
         message_count=count,
+        spoken_count=count,
         active_run_id=None,
         active_run_status=None,
         last_run_id=None,
@@ -85,6 +86,7 @@ def _row(opening: Opening, now: Instant) -> dict[str, object]:
         "continued_from": new.continue_from,
         "last_seq": count,
         "message_count": count,
+        "spoken_count": count,
         "timeout_minutes": expiry and expiry.timeout_minutes,
         "auto_renew": expiry and expiry.auto_renew,
         "max_duration_minutes": expiry and expiry.max_duration_minutes,

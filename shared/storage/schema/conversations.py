@@ -27,6 +27,7 @@ sessions = Table(
     Column("queue_depth", sa.Integer, nullable=False, server_default="0"),
     Column("scheduled_depth", sa.Integer, nullable=False, server_default="0"),  # not yet in line
     Column("message_count", sa.Integer, nullable=False, server_default="0"),
+    Column("spoken_count", sa.Integer, nullable=False, server_default="0"),  # of these, no tool's
     Column("active_run_id", sa.Uuid),
     Column("active_run_status", sa.Text),
     Column("last_run_id", sa.Uuid),

@@ -1,4 +1,4 @@
-"""What three more contracts need: warnings of an end that is near, sessions by their agent."""
+"""What three more contracts need: warnings, sessions by their agent, a count without tools."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +23,13 @@ def upgrade() -> None:
     where = sa.text("warn_at IS NOT NULL")
     op.create_index(
         "ix_sessions_warning", "sessions", ["warn_at"], sqlite_where=where, postgresql_where=where
+    )
+    op.add_column(
+        "sessions", sa.Column("spoken_count", sa.Integer(), server_default="0", nullable=False)
+    )
+    op.execute(
+        "UPDATE sessions SET spoken_count = (SELECT count(*) FROM messages m WHERE "
+        "m.session_id = sessions.id AND m.seq IS NOT NULL AND m.role IN ('user', 'assistant'))"
     )
     op.create_index("ix_sessions_agent", "sessions", ["agent_id", "created_at", "id"])
     for table, column in _UNUSED:
