@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.clock import MILLISECOND
 from shared.domain.agent import agent_id_of
 from shared.ids import spell
 
@@ -44,6 +45,10 @@ def _id(kind: int, turn: int) -> UUID:
     return UUID(int=(kind << 96) + turn)
 
 
+def _instant(place: int) -> int:
+    return _BEGAN + place * MILLISECOND
+
+
 def _agent() -> Row:
     return {
         "id": _AGENT,
@@ -60,7 +65,7 @@ def _agent() -> Row:
 
 
 def _session() -> Row:
-    ended = _BEGAN + 2 * TURNS
+    ended = _instant(2 * TURNS)
     return {
         "id": _SESSION,
         "tenant": "default",
@@ -96,7 +101,7 @@ def _run(turn: int) -> Row:
         "fence": 1,
         "max_attempts": 3,
         "output_message_id": _id(3, turn),
-        **dict.fromkeys(receipts, _BEGAN + 2 * turn),
+        **dict.fromkeys(receipts, _instant(2 * turn)),
     }
 
 
@@ -111,7 +116,7 @@ def _messages(turn: int) -> Iterator[Row]:
             "role": role,
             "content": _SAID,
             "correlation_id": "c",
-            "created_at": _BEGAN + 2 * turn + kind,
+            "created_at": _instant(2 * turn + kind),
         }
 
 
