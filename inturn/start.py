@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from inturn.refused import refuse
 from shared.domain.rates import parse_rate
 from shared.service.jwks import BadKeyFile, read_keys
-from shared.settings import PREFIX, Settings, unknown_names
+from shared.settings import Settings, unknown_names, variable
 from shared.telemetry import configure_logging
 
 # Read by the client commands and by the tests, so they are no typing errors.
@@ -93,26 +93,32 @@ def _check(settings: Settings) -> None:
         )
     if settings.jwt_jwks_file:
         _check_keys(settings.jwt_jwks_file)
+    least, most = settings.session_min_timeout_minutes, settings.session_max_timeout_minutes
+    if least > most:
+        refuse(
+            f"SESSION_MIN_TIMEOUT_MINUTES is {least:g}, and it must not be more than "
+            f"SESSION_MAX_TIMEOUT_MINUTES ({most:g})."
+        )
     if settings.agents_file and not settings.agents_file.is_file():
         refuse(f"INTURN_AGENTS_FILE is '{settings.agents_file}', and there is no such file.")
 
 
 def _check_url(name: str, url: str, allowed: tuple[str, ...]) -> None:
     if not url.startswith(allowed):
-        refuse(f"{_variable(name)} has a bad value; it begins with {' or '.join(allowed)}.")
+        refuse(f"{variable(name)} has a bad value; it begins with {' or '.join(allowed)}.")
     if url.endswith((":///", ":memory:")):
-        refuse(f"{_variable(name)} names no file; a database in memory keeps no promise.")
+        refuse(f"{variable(name)} names no file; a database in memory keeps no promise.")
     try:
         _ = urlsplit(url).port
     except ValueError:
-        refuse(f"{_variable(name)} has a bad value: its port is no number.")
+        refuse(f"{variable(name)} has a bad value: its port is no number.")
 
 
 def _check_rate(name: str, rate: str) -> None:
     try:
         parse_rate(rate)
     except ValueError as error:
-        refuse(f"{_variable(name)} is '{rate}'; allowed: {error}.")
+        refuse(f"{variable(name)} is '{rate}'; allowed: {error}.")
 
 
 def _check_keys(path: Path) -> None:
@@ -126,8 +132,4 @@ def _explain(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     said = error["msg"].replace("Input should be", "").removeprefix("Value error,").strip()
     shown = "has a bad value" if name in _SECRET else f"is '{error['input']}'"
-    return f"{_variable(name)} {shown}; allowed: {_ALLOWED.get(name, said)}"
-
-
-def _variable(name: str) -> str:
-    return PREFIX + name.upper()
+    return f"{variable(name)} {shown}; allowed: {_ALLOWED.get(name, said)}"

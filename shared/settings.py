@@ -131,10 +131,22 @@ class Settings(BaseSettings):
         return self.broker_url.startswith("embedded:")
 
 
+_OF_THEIR_OWN = {field.validation_alias for field in Settings.model_fields.values()}
+
+
+def variable(name: str) -> str:
+    """Name the variable of a setting."""
+    return name.upper() if name.upper() in _OF_THEIR_OWN else PREFIX + name.upper()
+
+
 def unknown_names() -> list[tuple[str, str | None]]:
     """List `INTURN_` variables that mean nothing here, each with the nearest known name."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    known = {PREFIX + name.upper(): variable(name) for name in Settings.model_fields}
     unknown = sorted(
         name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known
     )
-    return [(name, next(iter(difflib.get_close_matches(name, known, 1)), None)) for name in unknown]
+    nearest = [difflib.get_close_matches(name, known, 1) for name in unknown]
+    return [
+        (name, known[near[0]] if near else None)
+        for name, near in zip(unknown, nearest, strict=True)
+    ]

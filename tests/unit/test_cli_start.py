@@ -12,7 +12,7 @@ from shared.settings import Settings
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("INTURN_"):
+        if name.startswith(("INTURN_", "SESSION_")):
             monkeypatch.delenv(name)
 
 
@@ -63,6 +63,36 @@ def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "parts"),
+    [
+        ("SESSION_DEFAULT_TIMEOUT_MINUTES", "soon", ("'soon'", "number")),
+        ("SESSION_MIN_TIMEOUT_MINUTES", "0", ("'0'", "greater than 0")),
+        ("SESSION_MIN_TIMEOUT_MINUTES", "2000", ("2000", "SESSION_MAX_TIMEOUT_MINUTES (1440)")),
+        ("SESSION_MAX_DURATION_MINUTES", "inf", ("'inf'", "10000000")),
+        ("SESSION_CLEANUP_INTERVAL_MINUTES", "", ("''", "number")),
+        ("CLEAR_SESSIONS_ON_SHUTDOWN", "perhaps", ("'perhaps'", "boolean")),
+    ],
+)
+def test_a_setting_that_has_a_name_of_its_own_is_called_by_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, parts: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Refused) as refused:
+        read_settings()
+    said = str(refused.value)
+    assert said.startswith(f"{name} is ")
+    assert all(part in said for part in parts), said
+    assert "INTURN_" not in said
+
+
+def test_minutes_may_be_fractions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_MIN_TIMEOUT_MINUTES", "0.05")
+    monkeypatch.setenv("SESSION_MAX_TIMEOUT_MINUTES", "0.05")
+    assert read_settings().session_min_timeout_minutes == 0.05
+    assert warnings() == []
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("BOOTSTRAP_KEY", "hush hush"),
@@ -105,6 +135,12 @@ def test_origins_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None
     ):
         monkeypatch.setenv("INTURN_CORS_ORIGINS", text)
         assert read_settings().cors_origins == origins
+
+
+def test_the_nearest_name_may_have_no_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTURN_SESSION_MIN_TIMEOUTS", "1")
+    [said] = warnings()
+    assert said.endswith("did you mean SESSION_MIN_TIMEOUT_MINUTES?")
 
 
 def test_unknown_names_are_warned_of_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
