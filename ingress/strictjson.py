@@ -41,7 +41,7 @@ def parse_json(raw: bytes) -> Json:
     if _harmless(raw):
         return _parse_quickly(raw)
     value = _parse_exactly(raw)
-    _inspect(value)
+    inspect(value)
     return value
 
 
@@ -59,7 +59,7 @@ def parse_items(raw: bytes) -> Iterator[Item]:
 
 def _judged(item: Json) -> Item:
     try:
-        _inspect(item)
+        inspect(item)
     except InturnError as error:
         return error
     return item
@@ -125,7 +125,7 @@ def _too_deep() -> InvalidJson:
     return InvalidJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _inspect(value: Json) -> None:
+def inspect(value: Json) -> None:
     """Look at every value and key; a key's place is that of its object.
 
     A body may hold a million values, and all else in this process waits meanwhile.

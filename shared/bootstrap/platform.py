@@ -23,6 +23,7 @@ from shared.ids import SessionId
 from shared.service.agents import Agents
 from shared.service.announcing import Announcing
 from shared.service.bulk import Bulk
+from shared.service.configurations import Configurations
 from shared.service.credentials import Credentials
 from shared.service.delivering import Delivering
 from shared.service.events import Events
@@ -66,6 +67,7 @@ class Platform:
     relay: Relay
     broker: Broker
     sessions: Sessions
+    configurations: Configurations
     standings: Standings
     forces: Forces
     lifetimes: Lifetimes
@@ -140,11 +142,8 @@ def _compose(
     broker: Broker,
     publisher: Publisher,
 ) -> Platform:
-    agents = Agents(
-        store,
-        RetryPolicy(max_attempts=settings.max_attempts),
-        scripted=settings.scripted_agent,
-    )
+    patience = RetryPolicy(max_attempts=settings.max_attempts)
+    agents = Agents(store, patience, scripted=settings.scripted_agent)
     bounds = QueueBounds(
         per_session=settings.max_queued_per_session,
         per_principal=settings.max_queued_per_principal,
@@ -171,6 +170,7 @@ def _compose(
         relay=relay,
         broker=broker,
         sessions=Sessions(store, signals, agents),
+        configurations=Configurations(store, patience),
         standings=Standings(store, signals),
         forces=Forces(store),
         lifetimes=open_lifetimes(settings, store, signals, agents),

@@ -29,6 +29,7 @@ class MadeBy(StrEnum):
 
     FILE = "file"  # the agents file, or the house: only they change it
     API = "api"
+    CONFIGURATION = "configuration"  # a session brought it along: only its sessions know it
 
 
 # The other kinds answer from the run's own messages; for these the earlier turns are read.

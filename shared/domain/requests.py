@@ -60,7 +60,8 @@ class NewMessage:
     """A user's message, and the options of the run that will answer it.
 
     `attachments` are kept as they came; what the agent sees of them is in `content`. A message
-    that must come in time (`in_time`) is refused where the session has expired.
+    that must come in time (`in_time`) is refused where the session has expired. With it the
+    session's state takes the variables `remembered`.
     """
 
     session_id: SessionId
@@ -76,6 +77,7 @@ class NewMessage:
     options: JsonObject = field(default_factory=dict)  # reasoning, knowledge_bases
     callback_url: str | None = None
     attachments: tuple[JsonObject, ...] = ()
+    remembered: JsonObject = field(default_factory=dict)
     in_time: bool = False
     origin: str = "native"
 

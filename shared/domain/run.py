@@ -187,6 +187,7 @@ class Run:
     priority: int
     origin: str = "native"
     options: JsonObject = field(default_factory=dict)  # what was asked for: reasoning
+    event_count: int = 0
     cancel: Cancel | None = None
     waiting_for: Waiting | None = None
     approvals: tuple[Approval, ...] = ()

@@ -69,6 +69,7 @@ class Session(Standing):
     agent: str
     origin: str
     metadata: JsonObject
+    spoken_count: int = 0  # messages without those of tools
     correlation_id: str | None
     config_hash: str | None = None  # of the configuration it was made with
     lifetime: Lifetime | None = None  # null lives until it is deleted

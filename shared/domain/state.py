@@ -8,6 +8,7 @@ from shared.domain.jsontypes import JsonObject
 from shared.domain.merging import merge_patch
 
 MAX_STATE_BYTES = 64 * 1024
+_VARIABLES = "variables"  # where the memory has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,20 @@ class SessionState:
 
     def merged(self, patch: JsonObject) -> "SessionState":
         """Return what a merge patch makes of it. Raises ValidationFailed if that is too large."""
-        merged = merge_patch(self.as_json(), patch)
+        return self._become(merge_patch(self.as_json(), patch))
+
+    @property
+    def variables(self) -> JsonObject:
+        """What callers gave once, for every run of the session."""
+        kept = self.memory.get(_VARIABLES)
+        return kept if isinstance(kept, dict) else {}
+
+    def remembering(self, variables: JsonObject) -> "SessionState":
+        """Return what it is with these variables. Raises ValidationFailed if it is too large."""
+        memory: JsonObject = {**self.memory, _VARIABLES: {**self.variables, **variables}}
+        return self._become({**self.as_json(), "memory": memory})
+
+    def _become(self, merged: JsonObject) -> "SessionState":
         if merged == self.as_json():
             return self
         if len(json.dumps(merged, ensure_ascii=False, separators=(",", ":")).encode()) > (

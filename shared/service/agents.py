@@ -153,6 +153,12 @@ class Agents:
         async with self._store.reading() as reading:
             return await rows.find(reading, name_or_id, _as_id(name_or_id))
 
+    async def of_configuration(self, agent_id: AgentId) -> Agent | None:
+        """Read the agent that a session brought along; no other way leads to it."""
+        async with self._store.reading() as reading:
+            agent = (await rows.by_ids(reading, {agent_id})).get(agent_id)
+        return agent if agent and agent.made_by is MadeBy.CONFIGURATION else None
+
     async def id_of(self, name_or_id: str) -> AgentId | None:
         """Say which agent is meant by whoever looks for its sessions: by id, also a deleted one."""
         if agent_id := _as_id(name_or_id):

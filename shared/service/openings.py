@@ -7,14 +7,15 @@ from uuid import UUID
 from shared import ids
 from shared.domain.agent import Agent
 from shared.domain.errors import Forbidden, InturnError, NotFound, ValidationFailed
+from shared.domain.jsontypes import JsonObject
 from shared.domain.principal import Principal, Scope
 from shared.domain.requests import NewSession, Opening
 from shared.domain.session import Session
 from shared.domain.state import SessionState
 from shared.ids import SessionId, new_id
 from shared.service.agents import Agents
+from shared.storage import configurations, states
 from shared.storage import sessions as rows
-from shared.storage import states
 from shared.storage.store import Store
 
 
@@ -24,6 +25,7 @@ class _Before:
 
     session: Session
     state: SessionState
+    config: JsonObject | None
 
 
 async def openings(
@@ -33,6 +35,9 @@ async def openings(
     before = await _before(store, {new.continue_from for new in news if new.continue_from})
     named = {_agent_of(new, before) for new in news}
     found = {name: await agents.find(name) for name in named if name is not None}
+    for each in before.values():
+        if each.config is not None:
+            found[_name_of(each)] = await agents.of_configuration(each.session.agent_id)
     checked: list[Opening | InturnError] = []
     for new in news:
         agent = found.get(_agent_of(new, before) or "")
@@ -49,8 +54,9 @@ async def _before(store: Store, session_ids: set[SessionId]) -> dict[UUID, _Befo
     async with store.reading() as reading:
         found = await rows.several(reading, session_ids)
         kept = await states.several(reading, session_ids)
+        configs = await configurations.several(reading, session_ids)
     return {
-        each: _Before(session=found[each], state=kept[each])
+        each: _Before(session=found[each], state=kept[each], config=configs.get(each))
         for each in session_ids
         if each in found and each in kept
     }
@@ -60,7 +66,11 @@ def _agent_of(new: NewSession, before: dict[UUID, _Before]) -> str | None:
     if new.agent is not None or new.continue_from is None:
         return new.agent
     known = before.get(new.continue_from)
-    return ids.spell("agent", known.session.agent_id) if known else None
+    return _name_of(known) if known else None
+
+
+def _name_of(before: _Before) -> str:
+    return ids.spell("agent", before.session.agent_id)
 
 
 def _opening(
@@ -70,7 +80,7 @@ def _opening(
         return _going_on(principal, new, agent, before.get(new.continue_from))
     if agent is None:
         raise NotFound("agent")
-    owned = _owned_by(principal, new)
+    owned = owned_by(principal, new)
     return Opening(id=SessionId(new_id()), tenant=principal.tenant, agent=agent, new=owned)
 
 
@@ -91,12 +101,13 @@ def _going_on(
         id=SessionId(new_id()),
         tenant=old.tenant,
         agent=agent,
-        new=replace(new, user_id=old.user_id),
+        new=replace(new, user_id=old.user_id, config=before.config, config_hash=old.config_hash),
         state=before.state.as_json() if before.state.version else None,
     )
 
 
-def _owned_by(principal: Principal, new: NewSession) -> NewSession:
+def owned_by(principal: Principal, new: NewSession) -> NewSession:
+    """Make a new session the caller's own, or its user's. Raises Forbidden."""
     if principal.scope is not Scope.USER:
         return new
     if new.user_id not in {None, principal.user_id}:

@@ -18,11 +18,12 @@ from shared.ids import AgentId
 from shared.storage.keyset import paged
 from shared.storage.rows import to_agent
 from shared.storage.schema import agents, pools
+from shared.storage.schema.registry import KNOWN
 from shared.storage.store import Transaction
 from shared.storage.types import AnyRow, any_of
 from shared.storage.upserts import insert_into
 
-_ALIVE = agents.c.deleted_at.is_(None)
+_ALIVE = sa.text(KNOWN)
 _NAMED = sa.select(agents).where(any_of(agents.c.name, "names"), _ALIVE)
 _COUNT = sa.select(sa.func.count()).select_from(agents).where(_ALIVE)
 _PART = (
@@ -106,6 +107,21 @@ async def insert(
         raise AgentExists(f"There is an agent of the name {spec.name!r}.")
     await save_pools(transaction, {spec.pool})
     return to_agent(row)
+
+
+async def keep(
+    transaction: Transaction,
+    agent_id: AgentId,
+    spec: AgentSpec,
+    defaults: RetryPolicy,
+    now: Instant,
+) -> Agent:
+    """Write the agent of a configuration, unless it is there; whoever comes second waits."""
+    own = {"id": agent_id, "made_by": MadeBy.CONFIGURATION, "created_at": now, "updated_at": now}
+    statement = insert_into(transaction, agents).values(_values(spec, defaults) | own)
+    await transaction.execute(statement.on_conflict_do_nothing(index_elements=["id"]))
+    await save_pools(transaction, {spec.pool})
+    return (await by_ids(transaction, {agent_id}))[agent_id]
 
 
 async def lock(transaction: Transaction, name: str, agent_id: UUID | None) -> Agent | None:

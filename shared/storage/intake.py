@@ -23,6 +23,7 @@ from shared.storage.metered import lock_meters
 from shared.storage.meters import Meters
 from shared.storage.openings import begun, open_sessions
 from shared.storage.receipts import append, receipt, stored
+from shared.storage.remembering import Remembering
 from shared.storage.store import Store, Transaction
 
 __all__ = ["Intake", "Taken", "accept"]
@@ -87,6 +88,7 @@ class _Round:
         self._busy = busy
         self._fresh: list[Fresh] = []
         self._renewed: dict[UUID, Line] = {}
+        self._remembering = Remembering(transaction)
 
     async def take(self, intake: Intake) -> Accepted:
         if intake.refusal:
@@ -97,6 +99,7 @@ class _Round:
             return receipt(intake, place, line, cleared)
         line = _open(intake, line, self.now)
         due = due_at(intake.new, self.now)
+        state = await self._remembering.of(intake.new)
         partner = self._busy.partner(intake, line)
         if partner is None:
             self._busy.check(intake, line)
@@ -108,6 +111,7 @@ class _Round:
             place = append(intake, line, due, self.now)
             self._busy.note(intake, line, place.run)
         self._fresh.append(Fresh(intake=intake, line=line, place=place))
+        self._remembering.note(intake.new, state)
         if renewed := renew(line, self.now):
             self._renewed[line.id] = line
         return receipt(intake, place, line, cleared, allowances, renewed=renewed)
@@ -116,6 +120,7 @@ class _Round:
         """Write what is left, and promote."""
         await self._flush()
         await self._meters.save(self._transaction)
+        await self._remembering.save()
         await save(self._transaction, list(self._renewed.values()))
         await finish(self._transaction, self._lines.values(), self.now)
 

@@ -35,6 +35,7 @@ def to_session(row: AnyRow) -> Session:
         agent=row.agent,
         origin=row.origin,
         metadata=row.metadata,
+        spoken_count=row.spoken_count,
         correlation_id=row.correlation_id,
         config_hash=row.config_hash,
         lifetime=to_lifetime(row),
@@ -129,6 +130,7 @@ def to_run(
         priority=row.priority,
         origin=row.origin,
         options=row.options or {},
+        event_count=row.event_count,
         cancel=_cancel(row),
         waiting_for=explain(
             to_standstill(row), now, busy_with=row.busy_with, pool=pool, ahead=ahead

@@ -5,6 +5,9 @@ import sqlalchemy as sa
 from shared.storage.schema.base import HOT, Column, Index, Table, metadata, partial
 from shared.storage.types import InstantColumn, JsonColumn
 
+# Agents that can be found: neither deleted nor brought along by a session.
+KNOWN = "deleted_at IS NULL AND made_by <> 'configuration'"
+
 agents = Table(
     "agents",
     metadata,
@@ -27,11 +30,11 @@ agents = Table(
     Column("max_attempts", sa.Integer, nullable=False),
     Column("base_seconds", sa.Float, nullable=False),
     Column("max_seconds", sa.Float, nullable=False),
-    Column("made_by", sa.Text, nullable=False, server_default="file"),  # or `api`
+    Column("made_by", sa.Text, nullable=False, server_default="file"),  # `api`, `configuration`
     Column("created_at", InstantColumn, nullable=False),
     Column("updated_at", InstantColumn, nullable=False),
     Column("deleted_at", InstantColumn),
-    partial("uq_agents_name", "name", where="deleted_at IS NULL", unique=True),
+    partial("uq_agents_name", "name", where=KNOWN, unique=True),
 )
 
 pools = Table(

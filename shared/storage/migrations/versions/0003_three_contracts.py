@@ -31,6 +31,17 @@ def upgrade() -> None:
         "UPDATE sessions SET spoken_count = (SELECT count(*) FROM messages m WHERE "
         "m.session_id = sessions.id AND m.seq IS NOT NULL AND m.role IN ('user', 'assistant'))"
     )
+    # Agents that sessions bring along are found by nobody: their names are free.
+    known = sa.text("deleted_at IS NULL AND made_by <> 'configuration'")
+    op.drop_index("uq_agents_name", "agents")
+    op.create_index(
+        "uq_agents_name",
+        "agents",
+        ["name"],
+        unique=True,
+        sqlite_where=known,
+        postgresql_where=known,
+    )
     op.create_index("ix_sessions_agent", "sessions", ["agent_id", "created_at", "id"])
     for table, column in _UNUSED:
         op.drop_column(table, column)
