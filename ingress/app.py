@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingress.cors import with_cors
 from ingress.dialects import Dialect, atthene, elizaos, native, powabase
+from ingress.dialects.elizaos.sockets import Sockets
 from ingress.middleware import Door
 from ingress.root import root_router
 from shared.bootstrap import Platform, open_platform
@@ -32,23 +33,29 @@ def create_app(settings: Settings, platform: Platform | None = None) -> ASGIApp:
         document=native.DIALECT.document,
     )
     door = Door((*DIALECTS, root))
-    door.platform = platform
+    sockets = Sockets(settings)
+    door.platform = sockets.platform = platform
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         if platform is not None:
             yield
+            await sockets.close()
             return
         async with open_platform(settings) as opened:
-            door.platform = opened
+            door.platform = sockets.platform = opened
             yield
-            door.platform = None
+            await sockets.close()
+            door.platform = sockets.platform = None
 
     life = Router(lifespan=lifespan)
 
     entrance = with_cors(door, settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (entrance if scope["type"] == "http" else life)(scope, receive, send)
+        if scope["type"] != "lifespan" and sockets.speak_for(scope["path"]):
+            await sockets(scope, receive, send)
+        else:
+            await (entrance if scope["type"] == "http" else life)(scope, receive, send)
 
     return app

@@ -12,6 +12,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from ingress.dialects.elizaos.sockets.engine import MAX_MESSAGE_BYTES
 from inturn.head import BoundedHead
 from inturn.refused import Refused
 from inturn.start import local_url
@@ -28,6 +29,9 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=BoundedHead,
+                ws="wsproto",
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_per_message_deflate=False,  # of one socket it costs hundreds of kilobytes
                 lifespan="on",
                 access_log=False,
                 log_config=None,

@@ -58,6 +58,11 @@ DELIVERIES = Counter(
     "Attempts at webhook deliveries by what came of them: delivered, retried or failed.",
     ["result"],
 )
+SOCKETS = Gauge("inturn_sockets", "Clients connected over socket.io.")
+ROOMS = Gauge("inturn_rooms", "Sessions that clients of this process have joined.")
+SOCKETS_DROPPED = Counter(
+    "inturn_sockets_dropped", "Sockets closed by this server: slow, revoked, silent.", ["reason"]
+)
 AGENT_LOOP_LAG = Gauge("inturn_agent_loop_lag_seconds", "How late the agents' loop runs.")
 SLOTS_FREE = Gauge("inturn_slots_free", "Slots of this process that hold no run.")
 

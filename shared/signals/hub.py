@@ -1,5 +1,6 @@
 """Signals as a process gives and hears them; everything here belongs to the loop's thread."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -25,7 +26,7 @@ class Signals:
         self._wire = wire or Alone()
         self._subscriptions: dict[SessionId, set[Subscription]] = {}
         self._listeners: list[CancelListener] = []
-        self.released = False
+        self._leaving = asyncio.Event()
 
     async def start(self) -> None:
         """Begin to reach other processes; returns at once."""
@@ -39,6 +40,15 @@ class Signals:
     def up(self) -> bool:
         """Whether hints of other processes should be arriving."""
         return self._wire.up
+
+    @property
+    def released(self) -> bool:
+        """This process is leaving: whoever waits is to answer with what is."""
+        return self._leaving.is_set()
+
+    async def until_released(self) -> None:
+        """Wait for that."""
+        await self._leaving.wait()
 
     @property
     def watched(self) -> set[SessionId]:
@@ -87,7 +97,7 @@ class Signals:
 
     def release(self) -> None:
         """Wake every waiter for good: this process is leaving, and they answer with what is."""
-        self.released = True
+        self._leaving.set()
         for session_id in self._subscriptions:
             self._wake(session_id)
 

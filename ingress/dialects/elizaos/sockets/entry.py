@@ -6,7 +6,7 @@ from typing import Any
 from socketio.exceptions import ConnectionRefusedError as Refused
 from starlette.types import Scope
 
-from ingress.auth import allows_anonymous, credentials
+from ingress.auth import anonymous_here, credentials
 from ingress.fields import as_uuid
 from shared.bootstrap import Platform
 from shared.domain.access import Access
@@ -48,15 +48,15 @@ async def admit(
     return Visitor(
         sid=sid,
         eio_sid=eio_sid,
-        access=await _access(platform, secret),
+        access=await _access(platform, scope, secret),
         secret=secret,
         entity_id=str(as_uuid(entity_id)) if entity_id is not None else None,
     )
 
 
-async def _access(platform: Platform, secret: str | None) -> Access:
+async def _access(platform: Platform, scope: Scope, secret: str | None) -> Access:
     if secret is None:
-        if allows_anonymous(platform.settings):
+        if anonymous_here(platform.settings, scope):
             return Access(principal=ANONYMOUS)
         raise Refused(INVALID_KEY)
     try:

@@ -73,6 +73,11 @@ async def until_gone(receive: Receive, answering: asyncio.Task[None]) -> None:
         answering.result()
 
 
+async def empty() -> Message:
+    """Receive a request without a body."""
+    return {"type": "http.request", "body": b""}
+
+
 def _once(message: Message) -> Receive:
     async def take() -> Message:
         return message
