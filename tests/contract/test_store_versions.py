@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.execution import Claim
+from shared.domain.lifetime import Wish
 from shared.domain.message import Reply
 from shared.domain.outcome import (
     Cancelled,
@@ -156,6 +157,30 @@ async def is_held_back(house: House, session: Session) -> Steps:
     yield
 
 
+async def lives_for_a_while(house: House, session: Session) -> Steps:
+    lifetimes = house.platform.lifetimes
+    for wish in (Wish(), Wish(timeout_minutes=60)):
+        await lifetimes.heartbeat(house.me, session.id)
+        yield
+        house.wait(60)
+        await lifetimes.renew(house.me, session.id)
+        yield
+        await lifetimes.reschedule(house.me, session.id, wish)
+        yield
+    for _ in range(2):
+        house.wait(3300)
+        await house.platform.upkeep.due()
+        yield
+
+
+async def is_ended(house: House, session: Session) -> Steps:
+    await claimed(house, session)
+    await house.post(session)
+    yield
+    await house.platform.lifetimes.end(house.me, session.id)
+    yield
+
+
 def exits_by(outcome: Outcome) -> Story:
     async def story(house: House, session: Session) -> Steps:
         claim = await claimed(house, session)
@@ -170,7 +195,7 @@ def exits_by(outcome: Outcome) -> Story:
 
 STORIES: list[Story] = [
     posts_and_claims, cancels, retries, resumes, expires, comes_due, comes_due_for_the_first_time,
-    is_late, makes_room, is_announced, is_held_back,
+    is_late, makes_room, is_announced, is_held_back, lives_for_a_while, is_ended,
 ]  # fmt: skip
 EXITS: list[Outcome] = [
     Succeeded(reply=Reply(content="yes")),
