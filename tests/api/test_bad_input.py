@@ -1,28 +1,23 @@
 """Every field of every documented route, wrong in every way: refused by name, nothing changed."""
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from shared.settings import Settings
-from shared.storage.schema import metadata
 from tests.api.caller import Caller, Json, broken_promises, document, outcome
+from tests.api.estate import rows
 from tests.api.promises import resolve
+from tests.api.routes import every_route
+from tests.api.wrong_texts import RAW_BODIES, texts
 from tests.api.wrongs import INVALID, NOT_JSON, Schema, example, wrongs
-
-BAD_UTF8, NUL = "%ED%A0%80", "%00"  # the first is how a lone surrogate would be encoded
 
 # Not refused for what is wrong with one item: tests/api/test_batch_items.py.
 BATCHES = {"/v1/messages:batch"}
-
-# Read leniently, as their RFCs ask for.
-LENIENT = {"Prefer", "If-None-Match", "If-Match"}
 
 
 class Walk:
@@ -48,7 +43,7 @@ class Walk:
                 await self.bodies(method, template, schema)
         for reference in operation["parameters"]:
             parameter = resolve(document(), reference)
-            for kind, text in texts(parameter):
+            for kind, text in texts(document(), parameter):
                 await self.parameter(method, template, operation, parameter, kind, text, body)
         await self.query(method, template, operation, "unknown parameter", "no_such=1", body)
 
@@ -133,61 +128,8 @@ class Walk:
                 self.failures.append(f"{kind}: {loc} is wrong, {named} was blamed")
 
 
-RAW_BODIES = [
-    ("malformed", NOT_JSON, b'{"a":'),
-    ("not UTF-8", NOT_JSON, b'{"a":"\xff"}'),
-    ("NaN", NOT_JSON, b'{"a":NaN}'),
-    ("too deep", NOT_JSON, b"[" * 65 + b"]" * 65),
-    ("over limit", "413 payload_too_large", b" " * 100_001),
-]
-
-
-def texts(parameter: Schema) -> Iterator[tuple[str, str]]:
-    """List wrong texts for a parameter of path, query or header."""
-    schema = non_null(parameter["schema"])
-    if parameter["in"] == "header":
-        if parameter["name"] not in LENIENT:
-            yield "over limit", "x" * (schema["maxLength"] + 1)
-            yield "not visible ASCII", "a b"
-        return
-    yield "NUL", f"a{NUL}"
-    yield "lone surrogate", f"a{BAD_UTF8}"
-    if "maxLength" in schema:
-        yield "over limit", "x" * (schema["maxLength"] + 1)
-    if parameter["in"] == "query":
-        yield "twice", f"1&{parameter['name']}=1"
-    if schema["type"] == "integer":
-        yield from (("wrong type", "x"), ("wrong type", "1.5"), ("null", "null"), ("empty", ""))
-        yield from (("2^63", str(1 << 63)), ("2^63", str(-(1 << 63) - 1)))
-        yield "over limit", str(int(schema["maximum"]) + 1)
-        yield "under limit", str(int(schema["minimum"]) - 1)
-    if {"enum", "format", "pattern"} & schema.keys() or "_" in str(schema.get("examples")):
-        yield from (("wrong type", "n\u00e9nsense"), ("2^63", str(1 << 63) + "\u00e9"))
-        yield from (("null", "null\u00e9"), ("other noun", "msg_" + "0" * 31 + "\u00e9"))
-    if parameter["name"] == "cursor":
-        yield from (("wrong type", "zz"), ("2^63", str(1 << 63)), ("null", "bnVsbA"))
-
-
-def non_null(schema: Schema) -> Schema:
-    choices = schema.get("anyOf", [schema])
-    return resolve(document(), next(each for each in choices if each.get("type") != "null"))
-
-
 def encoded(body: Json) -> bytes | None:
     return None if body is None else json.dumps(body).encode()
-
-
-async def rows(settings: Settings) -> dict[str, int]:
-    """Count the rows of every table, by a connection of its own."""
-    counts = {name: f'SELECT count(*) FROM "{name}"' for name in metadata.tables}  # noqa: S608
-    if settings.sqlite:
-        with sqlite3.connect(settings.data_dir / "inturn.db") as database:
-            return {name: database.execute(sql).fetchone()[0] for name, sql in counts.items()}
-    connection = await asyncpg.connect(settings.database.replace("+asyncpg", ""))
-    try:
-        return {name: await connection.fetchval(sql) for name, sql in counts.items()}
-    finally:
-        await connection.close()
 
 
 @pytest.fixture
@@ -248,3 +190,25 @@ def test_the_document_s_examples_are_examples_of_it() -> None:
         "NewKey",
         "ResumeRun",
     }
+
+
+def test_the_document_says_how_much_is_too_much() -> None:
+    """Else nothing over the limit would be made of it."""
+    asked = [each.body_schema for each in every_route() if each.dialect.name == "native"]
+    unbounded = [each for schema in asked if schema for each in _unbounded(schema, "")]
+    assert unbounded == []
+
+
+def _unbounded(schema: Schema, at: str) -> Iterator[str]:
+    schema = resolve(document(), schema)
+    for each in schema.get("anyOf", schema.get("oneOf", ())):
+        yield from _unbounded(each, at)
+    for name, each in schema.get("properties", {}).items():
+        yield from _unbounded(each, f"{at}.{name}")
+    if "items" in schema:
+        yield from _unbounded(schema["items"], f"{at}[]")
+    free = "properties" not in schema
+    bounds = {"integer": {"maximum", "minimum"}, "array": {"maxItems"}}
+    wanted = {"x-max-bytes"} if free and schema.get("type") == "object" else set()
+    if missing := bounds.get(schema.get("type", ""), wanted) - schema.keys():
+        yield f"{at}: {missing}"
