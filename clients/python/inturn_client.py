@@ -260,7 +260,7 @@ class Sessions(Http):
 class Room:
     """What happens in a session, told as it happens; joined again whenever the line broke.
 
-    `connect` comes first, and again after each break: then `messages(after=…)` has what was missed.
+    `room_joined` comes first, and after each break: then `messages(after=…)` has what was missed.
     """
 
     def __init__(self, url: str, key: str | None, session_id: str, user_id: str) -> None:
