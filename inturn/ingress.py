@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ingress.app import create_app
+from inturn.leaving import clearing
 from inturn.opened import opened
 from inturn.server import HttpServer, address, bind, on_stop, run_loop
 from inturn.start import distributed, start
@@ -36,7 +37,7 @@ def ingress(host: Host = None, port: Port = None) -> None:
 async def _ingress(settings: Settings, listener: socket.socket) -> None:
     stopping = asyncio.Event()
     on_stop(stopping.set)
-    async with opened(settings) as platform:
+    async with opened(settings) as platform, clearing(platform, stopping):
         server = HttpServer(
             create_app(settings, platform),
             grace_seconds=settings.drain_seconds,

@@ -11,6 +11,7 @@ from ingress.app import create_app
 from inturn import devkey
 from inturn.banner import banner
 from inturn.ingress import Host, Port
+from inturn.leaving import clearing
 from inturn.opened import migrated, opened
 from inturn.server import HttpServer, address, bind, on_stop, run_loop
 from inturn.start import start
@@ -55,7 +56,11 @@ async def _serve(settings: Settings, listener: socket.socket, pools: Sequence[st
     on_stop(stopping.set)
     if not settings.sqlite:  # which migrates itself, once it is owned
         await migrated(settings)
-    async with opened(settings) as platform, sweeping(platform):
+    async with (
+        opened(settings) as platform,
+        sweeping(platform),
+        clearing(platform, stopping),
+    ):
         server = HttpServer(
             create_app(settings, platform),
             grace_seconds=_GRACE_SECONDS,

@@ -1,7 +1,7 @@
 """The only place that knows every concrete class."""
 
 from shared.bootstrap.platform import Platform, open_platform
-from shared.bootstrap.stores import migrate_database, open_for_reading, open_keys
+from shared.bootstrap.stores import migrate_database, open_for_reading, open_keys, open_presence
 from shared.storage.migrate import SchemaBehind
 from shared.storage.ownership import AlreadyOwned
 
@@ -13,4 +13,5 @@ __all__ = [
     "open_for_reading",
     "open_keys",
     "open_platform",
+    "open_presence",
 ]

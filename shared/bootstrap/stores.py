@@ -9,6 +9,7 @@ from shared.service.operations import Operations
 from shared.service.retention import Retention, keeping_times
 from shared.settings import Settings
 from shared.storage.migrate import check, migrate
+from shared.storage.presence import Presence
 from shared.storage.store import Store
 
 
@@ -44,6 +45,16 @@ async def migrate_database(settings: Settings) -> None:
         await migrate(store)
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def open_presence(settings: Settings) -> AsyncIterator[Presence | None]:
+    """Be one of the processes that share the database; null where there is only this one."""
+    if settings.sqlite:
+        yield None
+        return
+    async with Presence(settings.database) as presence:
+        yield presence
 
 
 def open_store(settings: Settings) -> Store:

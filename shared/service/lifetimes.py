@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 from uuid import UUID
 
+import structlog
+
 from shared import ids
 from shared.clock import Instant, after, monotonic
 from shared.domain.errors import NotFound, ValidationFailed
@@ -23,10 +25,11 @@ _Move: TypeAlias = Callable[
     [Store, Transaction, Principal, SessionId, Visibility], Awaitable[tuple[Session, Instant]]
 ]
 
+log = structlog.get_logger(__name__)
+
 _AT_ONCE = 100
 _FIRST = SessionId(UUID(int=0))
-CLEARED_ORIGIN = "elizaos"
-CLEARED_BECAUSE = "server_shutdown"
+_CLEARED_BECAUSE = "server_shutdown"
 
 
 class Lifetimes:
@@ -146,16 +149,19 @@ class Lifetimes:
         until, ended, last = monotonic() + seconds, 0, _FIRST
         while monotonic() < until:
             async with self._store.reading() as reading:
-                found = await ending.begun_by(reading, CLEARED_ORIGIN, last, _AT_ONCE)
+                found = await ending.clearable(reading, last, _AT_ONCE)
             if not found:
                 break
             last = found[-1]
             ended += await self._clear(found)
+        else:
+            log.warning("sessions_left", seconds=seconds)
+        log.info("sessions_cleared", sessions=ended)
         return ended
 
     async def _clear(self, found: list[SessionId]) -> int:
         async def end(transaction: Transaction) -> ending.Ended:
-            return await ending.end_all(self._store, transaction, found, reason=CLEARED_BECAUSE)
+            return await ending.end_all(self._store, transaction, found, reason=_CLEARED_BECAUSE)
 
         ended = await self._store.write(end)
         self._tell(ended)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.clock import Instant
 from shared.domain.living import Visibility
@@ -29,12 +30,10 @@ _END = (
     .where(any_of(sessions.c.id, "ids"))
     .values(ended_at=sa.bindparam("_now", type_=sa.BigInteger), warn_at=None)
 )
-_OF_ORIGIN = (
+_CLEARABLE = (
     sa.select(sessions.c.id)
     .where(
-        sessions.c.origin == sa.bindparam("origin"),
-        sessions.c.ended_at.is_(None),
-        sessions.c.deleted_at.is_(None),
+        sa.text("origin = 'elizaos' AND ended_at IS NULL AND deleted_at IS NULL"),  # its index's
         sessions.c.id > sa.bindparam("_after", type_=sa.Uuid),
     )
     .order_by(sessions.c.id)
@@ -66,12 +65,10 @@ async def end(
     return await _end(transaction, [line], now, reason=reason, by=principal.user_id)
 
 
-async def begun_by(
-    transaction: Transaction, origin: str, after: SessionId, most: int
-) -> list[SessionId]:
-    """Find sessions that a contract began and nobody ended, in order of their ids."""
-    asked = {"origin": origin, "_after": after, "_most": most}
-    return [SessionId(each) for each in (await transaction.execute(_OF_ORIGIN, asked)).scalars()]
+async def clearable(reading: AsyncConnection, after: SessionId, most: int) -> list[SessionId]:
+    """Find sessions of the contract that forgets them, which nobody ended, in order of ids."""
+    found = await reading.execute(_CLEARABLE, {"_after": after, "_most": most})
+    return [SessionId(each) for each in found.scalars()]
 
 
 async def end_all(

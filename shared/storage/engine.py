@@ -63,6 +63,20 @@ def open_engines(url: str) -> Engines:
             raise ValueError(message)
 
 
+def open_connections(url: str) -> AsyncEngine:
+    """Build an engine for connections that are held for long, each outside of transactions."""
+    return _engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        poolclass=sa.NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={
+            "server_settings": {"application_name": "inturn"},
+            "timeout": 5,
+            "command_timeout": 10,
+        },
+    )
+
+
 def _engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401  (options of SQLAlchemy's)
     return create_async_engine(
         url,

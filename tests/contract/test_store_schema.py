@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from shared.storage import caps, expiry, instants, starts
+from shared.storage import caps, ending, expiry, instants, starts
 from shared.storage.schema import metadata
 from tests.platforms import House
 
@@ -56,6 +56,7 @@ async def test_a_sessions_runs_are_found_by_their_index(house: House) -> None:
         (instants._UNDECIDED, "ix_runs_waiting"),  # noqa: SLF001
         (expiry._UP, "ix_sessions_expiring"),  # noqa: SLF001
         (expiry._NEAR, "ix_sessions_warning"),  # noqa: SLF001
+        (ending._CLEARABLE, "ix_sessions_clearable"),  # noqa: SLF001
     ],
 )
 async def test_whose_time_has_come_is_found_by_its_index(

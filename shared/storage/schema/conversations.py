@@ -59,6 +59,11 @@ sessions = Table(
         where="expires_at IS NOT NULL AND expired_at IS NULL",
     ),
     partial("ix_sessions_warning", "warn_at", where="warn_at IS NOT NULL"),
+    partial(
+        "ix_sessions_clearable",
+        "id",
+        where="origin = 'elizaos' AND ended_at IS NULL AND deleted_at IS NULL",
+    ),
     partial("ix_sessions_deleted", "deleted_at", where="deleted_at IS NOT NULL"),
     **HOT,
 )

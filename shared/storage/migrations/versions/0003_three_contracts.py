@@ -43,6 +43,14 @@ def upgrade() -> None:
         postgresql_where=known,
     )
     op.create_index("ix_sessions_agent", "sessions", ["agent_id", "created_at", "id"])
+    forgotten = sa.text("origin = 'elizaos' AND ended_at IS NULL AND deleted_at IS NULL")
+    op.create_index(
+        "ix_sessions_clearable",
+        "sessions",
+        ["id"],
+        sqlite_where=forgotten,
+        postgresql_where=forgotten,
+    )
     for table, column in _UNUSED:
         op.drop_column(table, column)
     # Sessions that live by a policy are warned as if they had always been.
