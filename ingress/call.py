@@ -55,11 +55,16 @@ class Call(Request):
 
     async def read_json(self) -> None:
         """Read and parse the body; an empty one is none."""
-        limit = self.platform.settings.max_body_bytes
-        raw = await read_body(self.scope, self.receive, limit)
-        if self.idempotency_key is not None:
-            self.body_hash = sha256(raw).digest()
+        raw = await self.read_raw()
         if raw:
             allowed = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
             check_media_type(self.scope, *allowed)
             self.has_body, self.parsed = True, parse_json(raw)
+
+    async def read_raw(self) -> bytes:
+        """Read the body, and note what is compared when its idempotency key comes again."""
+        limit = self.platform.settings.max_body_bytes
+        raw = await read_body(self.scope, self.receive, limit)
+        if self.idempotency_key is not None:
+            self.body_hash = sha256(raw).digest()
+        return raw

@@ -83,12 +83,12 @@ class AudioBlock(_Attachment):
     type: Literal["audio"]
 
 
-_KINDS = {"text", "image_url", "file", "audio"}
+KINDS = {"text", "image_url", "file", "audio"}
 
 
 def _block_tag(value: object) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else None
-    return f"{TAG}{kind}" if isinstance(kind, str) and kind in _KINDS else None
+    return f"{TAG}{kind}" if isinstance(kind, str) and kind in KINDS else None
 
 
 def _content_tag(value: object) -> str | None:

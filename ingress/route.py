@@ -53,7 +53,11 @@ class StrictRoute(APIRoute):
         if call.method == "POST":
             call.idempotency_key = read_key(call.scope)
         if self.parameters.has_body:
-            await call.read_json()
+            await self.read_body(call)
+
+    async def read_body(self, call: Call) -> None:
+        """Read what the body says."""
+        await call.read_json()
 
 
 class LenientRoute(StrictRoute):

@@ -9,14 +9,13 @@ from dataclasses import replace
 
 from shared.domain.agent import Agent
 from shared.domain.configuration import Configuration, Configured, hash_of, shown_of, whole_of
-from shared.domain.errors import Forbidden, NotFound, ValidationFailed
+from shared.domain.errors import Forbidden, InturnError, NotFound, ValidationFailed
 from shared.domain.idempotency import Idempotency
-from shared.domain.jsontypes import JsonObject
 from shared.domain.principal import Principal, Scope
-from shared.domain.requests import NewSession, Opening, Replayed
+from shared.domain.requests import NewMessage, NewSession, Opening, Replayed
 from shared.domain.retry import RetryPolicy
 from shared.domain.session import Session
-from shared.domain.variables import Given, merge, read_variables
+from shared.domain.variables import merge, read_variables
 from shared.ids import SessionId, new_id
 from shared.service.once import once
 from shared.service.openings import owned_by
@@ -90,21 +89,22 @@ class Configurations:
         ]
 
     async def given(
-        self, principal: Principal, session_id: SessionId, inputs: JsonObject
-    ) -> Given | NotFound | ValidationFailed:
-        """Put together what a run is told, or say why not; whoever was answered before is told no.
+        self, principal: Principal, new: NewMessage
+    ) -> tuple[NewMessage, InturnError | None]:
+        """Add to a message's inputs what its session keeps, and say if they are not complete.
 
-        What a caller gave once for the session is there.
+        Nothing is raised: whoever was answered before is answered alike.
         """
         async with self._store.reading() as reading:
-            kept = await configurations.fetch(reading, principal, session_id)
+            kept = await configurations.fetch(reading, principal, new.session_id)
         if kept is None:
-            return NotFound("session")
+            return new, NotFound("session")
         declared = read_variables(kept.config.get("variables")) if kept.config else ()
         try:
-            return merge(declared, kept.state.variables, inputs)
+            given = merge(declared, kept.state.variables, new.inputs)
         except ValidationFailed as refusal:
-            return refusal
+            return new, refusal
+        return replace(new, inputs=given.inputs, remembered=given.remembered), None
 
 
 def _opening(
