@@ -68,8 +68,8 @@ async def connected(
     url: str,
     *,
     transport: str = "websocket",
-    auth: Any = None,
-    **headers: str,  # noqa: ANN401
+    auth: object = None,
+    **headers: str,
 ) -> AsyncIterator[Client]:
     """Connect; disconnect at the end of the block. Raises ConnectionError."""
     client = Client()

@@ -1,6 +1,7 @@
 """Runs that say something, and who reads it."""
 
 from dataclasses import replace
+from uuid import uuid5
 
 from shared.clock import Instant
 from shared.domain.event import (
@@ -16,7 +17,7 @@ from shared.domain.event import (
 from shared.domain.execution import Append, Claim, Settlement
 from shared.domain.outcome import Outcome
 from shared.domain.session import Session
-from shared.ids import RunId, new_id
+from shared.ids import MessageId, RunId, new_id
 from shared.service.events import Feed
 from tests.platforms import House, exit_of
 
@@ -30,10 +31,20 @@ def a_delta(text: str, at: Instant, type_: EventType = EventType.MESSAGE_DELTA) 
     return NewEvent(type=type_, data={"message_id": new_id().hex, "index": 0, "text": text}, at=at)
 
 
+def answer_id(claim: Claim) -> MessageId:
+    """What an attempt's deltas say they are pieces of, and its answer becomes."""
+    return MessageId(uuid5(claim.run_id, str(claim.fence)))
+
+
+def _piece(claim: Claim, text: str) -> NewEvent:
+    delta = a_delta(text, claim.claimed_at)
+    return replace(delta, data=delta.data | {"message_id": answer_id(claim).hex})
+
+
 def saying(claim: Claim, *texts: str, start: int | None = None) -> Append:
     """An append of deltas, with what an attempt begins with if it is the first."""
     begins = start is None
-    deltas = tuple(a_delta(text, claim.claimed_at) for text in texts)
+    deltas = tuple(_piece(claim, text) for text in texts)
     return Append(
         run_id=claim.run_id,
         session_id=claim.session_id,
@@ -47,7 +58,8 @@ def saying(claim: Claim, *texts: str, start: int | None = None) -> Append:
 
 def ending(claim: Claim, outcome: Outcome, *texts: str, start: int | None = None) -> Settlement:
     """A settle that carries an attempt's last words."""
-    return replace(exit_of(claim, outcome), said=saying(claim, *texts, start=start).said)
+    said = saying(claim, *texts, start=start).said
+    return replace(exit_of(claim, outcome), said=said, output_id=answer_id(claim))
 
 
 async def feed_of(house: House, run: RunId, after: str | None = None) -> Feed:
