@@ -34,6 +34,7 @@ def parse(text: str) -> list[Heard]:
 class Listener:
     """What was heard until now."""
 
+    body: bytes = b""  # of the request
     text: str = ""
     status: int = 0
     ended: bool = False
@@ -48,14 +49,27 @@ class Listener:
         """Wait until so many events came, or the stream's end."""
         async with asyncio.timeout(10):
             while (end and not self.ended) or len(self.heard) < events or not self.status:
-                self._moved.clear()
-                await self._moved.wait()
+                await self._next()
         return self.heard
+
+    async def until_said(self, text: str) -> str:
+        """Wait until this came, whatever the stream looks like."""
+        async with asyncio.timeout(10):
+            while text not in self.text:
+                await self._next()
+        return self.text
+
+    async def _next(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
 
     def leave(self) -> None:
         self._left.set()
 
     async def receive(self) -> Message:
+        if self.body:
+            body, self.body = self.body, b""
+            return {"type": "http.request", "body": body}
         await self._left.wait()
         return {"type": "http.disconnect"}
 
@@ -69,9 +83,11 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, key: str, url: str, **headers: str) -> AsyncIterator[Listener]:
-    """Listen to a stream; leave it at the end of the block."""
-    listener = Listener()
+async def listening(
+    app: ASGIApp, key: str, url: str, body: bytes = b"", **headers: str
+) -> AsyncIterator[Listener]:
+    """Listen to a stream; leave it at the end of the block. With a body it is posted."""
+    listener = Listener(body)
     streaming = asyncio.create_task(_ask(app, key, url, headers, listener))
     try:
         yield listener
@@ -88,9 +104,11 @@ async def _ask(
     given = {"x-api-key": key, "accept": "text/event-stream"} | {
         name.replace("_", "-").lower(): value for name, value in headers.items()
     }
+    if listener.body:
+        given["content-type"] = "application/json"
     scope: Scope = {
         "type": "http",
-        "method": "GET",
+        "method": "POST" if listener.body else "GET",
         "path": at.path,
         "raw_path": at.path.encode(),
         "query_string": at.query.encode(),
