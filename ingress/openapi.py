@@ -33,6 +33,7 @@ IDEMPOTENCY_KEY: Document = {
     "example": "order-4711",
 }
 WITH_BODY = (400, 413, 415)
+_INVALID = "HTTPValidationError"
 
 
 def build(
@@ -58,7 +59,7 @@ def declare(schemas: Document, *models: type[BaseModel]) -> None:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
-    schemas.pop("HTTPValidationError", None)
+    schemas.pop(_INVALID, None)
     schemas.pop("ValidationError", None)
 
 
@@ -70,6 +71,8 @@ def reference(name: str) -> Document:
 def _complete(
     operation: Document, method: str, error: type[BaseModel], always: Iterable[int]
 ) -> None:
+    if _INVALID in str(operation["responses"].get("422")):
+        del operation["responses"]["422"]  # FastAPI's own, which no dialect speaks
     parameters = operation.setdefault("parameters", [])
     parameters.append(reference("X-Correlation-ID"))
     if method == "post" and {"201", "202"} & operation["responses"].keys():
