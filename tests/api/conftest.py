@@ -12,11 +12,13 @@ from starlette.types import ASGIApp
 
 from ingress.app import create_app
 from shared.bootstrap import Platform, open_platform
-from shared.domain.principal import Scope
+from shared.domain.principal import Principal, Scope
 from shared.domain.requests import NewKey
 from shared.ids import new_id
 from shared.settings import Settings
 from tests.api.caller import Caller
+from tests.api.performer import Performer
+from tests.api.sockets import ENTITY, Client, connected, served
 from tests.conftest import run_sql
 from tests.platforms import migrate, sqlite_url
 
@@ -122,3 +124,42 @@ async def user(http: httpx.AsyncClient, platform: Platform, tenant: str, name: s
     new = NewKey(name=name, scope=Scope.USER, tenant=tenant, user_id=name)
     _, secret = await platform.keys.create(new)
     return Caller(http, secret)
+
+
+@pytest.fixture
+def owner(tenant: str) -> Principal:
+    """The principal of `service`."""
+    return Principal(tenant=tenant, user_id=None, scope=Scope.SERVICE)
+
+
+@pytest.fixture
+def performer(platform: Platform) -> Performer:
+    return Performer(platform)
+
+
+@pytest.fixture
+async def url(app: ASGIApp, platform: Platform) -> AsyncIterator[str]:
+    """The application on a real port."""
+    async with served(app, platform.signals.release) as at:
+        yield at
+
+
+@pytest.fixture
+def transport() -> str:
+    """How sockets talk; tests of both have a fixture of their own."""
+    return "websocket"
+
+
+@pytest.fixture
+async def client(url: str, transport: str, service: Caller) -> AsyncIterator[Client]:
+    """Somebody on a socket, with a name."""
+    auth = {"entityId": ENTITY, "apiKey": service.key}
+    async with connected(url, transport=transport, auth=auth) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def listener(url: str, service: Caller) -> AsyncIterator[Client]:
+    """Somebody on a socket, without."""
+    async with connected(url, X_API_Key=service.key) as connection:
+        yield connection

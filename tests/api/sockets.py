@@ -4,13 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import socketio
 from starlette.types import ASGIApp
 
 from inturn.server import HttpServer, address, bind
+from shared.ids import parse
+from tests.api.caller import Caller
 
 Told = tuple[str, Any]
+
+ENTITY = "11111111-2222-3333-4444-555555555555"
 
 
 class Client:
@@ -80,3 +86,30 @@ async def connected(
         yield client
     finally:
         await client.io.shutdown()
+
+
+async def session_of(service: Caller) -> str:
+    """A session that lives until it is deleted, as this contract spells it."""
+    body = await service.ok("POST", "/v1/sessions", {"agent": "echo"})
+    return str(parse("sess", body["id"]))
+
+
+async def living(service: Caller) -> str:
+    """A session of half an hour, of which the last five minutes are warned of."""
+    echo = (await service.ok("GET", "/v1/agents/echo"))["id"]
+    asked = {"agentId": str(parse("agent", echo)), "userId": str(uuid4())}
+    answer = await service.http.post(
+        "/api/messaging/sessions", json=asked, headers={"X-API-Key": service.key}
+    )
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+    return str(answer.json()["sessionId"])
+
+
+async def join(client: Client, room: str) -> None:
+    await client.tell("join", {"roomId": room})
+    assert (await client.until("room_joined"))["roomId"] == room
+
+
+async def say(client: Client, room: str, text: str, **more: object) -> None:
+    payload = {"channelId": room, "senderId": ENTITY, "message": text, **more}
+    await client.tell("message", {"type": 2, "payload": payload})

@@ -15,6 +15,7 @@ from shared.domain.event import (
     opening,
 )
 from shared.domain.execution import Append, Claim, Settlement
+from shared.domain.jsontypes import JsonObject
 from shared.domain.outcome import Outcome
 from shared.domain.session import Session
 from shared.ids import MessageId, RunId, new_id
@@ -36,15 +37,16 @@ def answer_id(claim: Claim) -> MessageId:
     return MessageId(uuid5(claim.run_id, str(claim.fence)))
 
 
-def _piece(claim: Claim, text: str) -> NewEvent:
+def _piece(claim: Claim, index: int, text: str) -> NewEvent:
     delta = a_delta(text, claim.claimed_at)
-    return replace(delta, data=delta.data | {"message_id": answer_id(claim).hex})
+    piece: JsonObject = {"message_id": answer_id(claim).hex, "index": index}
+    return replace(delta, data=delta.data | piece)
 
 
 def saying(claim: Claim, *texts: str, start: int | None = None) -> Append:
     """An append of deltas, with what an attempt begins with if it is the first."""
     begins = start is None
-    deltas = tuple(_piece(claim, text) for text in texts)
+    deltas = tuple(_piece(claim, index, text) for index, text in enumerate(texts))
     return Append(
         run_id=claim.run_id,
         session_id=claim.session_id,
