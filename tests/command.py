@@ -18,6 +18,7 @@ import psutil
 import structlog
 
 from inturn.main import app
+from shared.settings import PREFIX, Settings, variable
 
 T = TypeVar("T")
 
@@ -36,11 +37,14 @@ def eventually(found: Callable[[], T], within: float, what: object) -> T:
 
 
 def environment(folder: Path, settings: Mapping[str, object]) -> dict[str, str]:
-    """This process's environment with no other INTURN_ names than these."""
+    """This process's environment with no other settings than these."""
+    known = {variable(name) for name in Settings.model_fields}
     inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith("INTURN_")
+        name: value
+        for name, value in os.environ.items()
+        if name not in known and not name.startswith(PREFIX)
     }
-    given = {f"INTURN_{name}": str(value) for name, value in settings.items()}
+    given = {variable(name): str(value) for name, value in settings.items()}
     return {**inherited, "INTURN_DATA_DIR": str(folder / "data"), **given}
 
 

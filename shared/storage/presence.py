@@ -57,7 +57,8 @@ class Presence:
         """Leave, and tell whether nobody else is here; until the block ends, nobody comes."""
         await self._stop_staying()
         alone = False
-        if await self._be_here():
+        # Whose connection was lost notices at the first question.
+        if await self._be_here() or await self._be_here():
             with suppress(Unavailable):
                 await self._ask(_LEAVE)
                 alone = await self._ask(_STAY_ALONE)
