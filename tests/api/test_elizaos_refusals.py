@@ -129,29 +129,6 @@ async def test_headers_that_cannot_be_kept_are_refused(service: Caller) -> None:
     assert (await service.ok("GET", SESSIONS))["total"] == 0
 
 
-async def test_a_session_is_created_once(service: Caller) -> None:
-    first = await service.call("POST", SESSIONS, NEW, Idempotency_Key="a")
-    again = await service.call("POST", SESSIONS, NEW, Idempotency_Key="a")
-    assert (again.status_code, again.json()) == (201, first.json())
-    assert again.headers["idempotent-replayed"] == "true"
-    other = NEW | {"metadata": {"x": 1}}
-    assert await service.refused("POST", SESSIONS, other, Idempotency_Key="a") == (
-        "400 VALIDATION_ERROR"
-    )
-    assert (await service.ok("GET", SESSIONS))["total"] == 1
-
-
-async def test_a_message_is_sent_once_even_to_a_session_that_is_gone(service: Caller) -> None:
-    session = await opened(service)
-    url = f"{at(session)}/messages"
-    first = await service.ok("POST", url, {"content": "hi"}, Idempotency_Key="a")
-    await service.ok("DELETE", at(session))
-    assert await service.ok("POST", url, {"content": "hi"}, Idempotency_Key="a") == first
-    assert await service.refused("POST", url, {"content": "hi"}, Idempotency_Key="b") == (
-        "404 SESSION_NOT_FOUND"
-    )
-
-
 @pytest.mark.parametrize("error", [Unavailable, Overloaded])
 async def test_what_is_our_fault_is_told_by_what_was_asked(
     error: type[Unavailable],

@@ -3,12 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-import httpx
-import pytest
-
 from shared.bootstrap import Platform
-from shared.domain.errors import Unavailable
-from shared.domain.principal import Principal
 from tests.api.caller import Caller
 from tests.api.eliza import (
     ADA,
@@ -229,29 +224,3 @@ async def test_a_session_of_another_contract_never_expires_until_somebody_says_s
     info = await service.ok("PATCH", f"{url}/timeout", changed)
     assert info["timeoutConfig"] == USUAL | changed
     assert await service.refused("GET", url) == "410 SESSION_EXPIRED"
-
-
-async def test_health_asks_for_no_credential(http: httpx.AsyncClient, service: Caller) -> None:
-    anybody = Caller(http, "")
-    health = await anybody.ok("GET", f"{SESSIONS}/health")
-    assert list(health)[:5] == [
-        "status", "activeSessions", "timestamp", "expiringSoon", "uptime",
-    ]  # fmt: skip
-    assert isinstance(health["uptime"], float)
-    await opened(service)
-    assert (await service.ok("GET", f"{SESSIONS}/health"))["activeSessions"] == 1
-    wrong = Caller(http, "a-key-that-nobody-has")
-    assert await wrong.refused("GET", f"{SESSIONS}/health") == "401 UNAUTHORIZED"
-
-
-async def test_health_without_a_database(
-    service: Caller, platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(_: Principal | None) -> None:
-        raise Unavailable("The database is away.")
-
-    monkeypatch.setattr(platform.lifetimes, "health", away)
-    response = await service.call("GET", f"{SESSIONS}/health")
-    assert response.status_code == 503
-    body = response.json()
-    assert (body["status"], body["activeSessions"]) == ("unhealthy", 0)

@@ -26,6 +26,8 @@ def document(router: APIRouter) -> Callable[[Settings], Document]:
         for operations in built["paths"].values():
             for operation in operations.values():
                 operation["responses"].pop("415", None)  # it is a 400 here
+                if "requestBody" in operation:
+                    operation["requestBody"]["required"] = True
         _open(built["paths"][_HEALTH]["get"])
         return built
 
