@@ -1,6 +1,6 @@
 """Lifetimes: sessions that expire, are renewed, and end, whichever contract they began in."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import structlog
 
 from shared import ids
 from shared.clock import Instant, after, monotonic
-from shared.domain.errors import NotFound, ValidationFailed
+from shared.domain.errors import InturnError, NotFound, ValidationFailed
 from shared.domain.jsontypes import JsonObject
 from shared.domain.lifetime import Bounds, Expiry, Wish
 from shared.domain.living import Census, Living, Visibility, Vitals
@@ -19,6 +19,7 @@ from shared.service.agents import Agents
 from shared.signals import Signals
 from shared.storage import census, ending, renewals
 from shared.storage import sessions as rows
+from shared.storage.group_commit import Lane
 from shared.storage.store import Store, Transaction
 
 _Move: TypeAlias = Callable[
@@ -51,6 +52,9 @@ class Lifetimes:
         self._bounds = bounds
         self._visibility = visibility
         self._late_seconds = late_seconds
+        self._vitals: Lane[Principal | None, Vitals] = store.lane(
+            "vitals", self._examine, reading=True
+        )
 
     def default(self, agent_settings: JsonObject) -> Expiry:
         """Return the policy of an agent's sessions, for which nobody wished another."""
@@ -135,11 +139,22 @@ class Lifetimes:
         )
 
     async def health(self, principal: Principal | None) -> Vitals:
-        """Say how the sessions of this caller, or everybody's, are."""
-        async with self._store.reading() as reading:
-            now = await self._store.now(reading)
-            late_before = after(now, -self._late_seconds)
-            return await census.vitals(reading, principal, now, late_before=late_before)
+        """Say how the sessions of this caller, or everybody's, are.
+
+        All are counted for it: who ask at the same moment share one answer.
+        """
+        return await self._vitals(principal)
+
+    async def _examine(
+        self, reading: Transaction, principals: Sequence[Principal | None]
+    ) -> list[Vitals | InturnError]:
+        now = await self._store.now(reading)
+        late_before = after(now, -self._late_seconds)
+        found = {
+            each: await census.vitals(reading, each, now, late_before=late_before)
+            for each in dict.fromkeys(principals)
+        }
+        return [found[each] for each in principals]
 
     async def clear(self, *, seconds: float = 10.0) -> int:
         """End the sessions that the contract began which forgets them; return how many.
