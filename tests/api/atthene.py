@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from shared.bootstrap import Platform
 from shared.clock import SECOND
@@ -15,6 +16,7 @@ from shared.domain.principal import Principal, Scope
 from shared.domain.requests import RunFilter
 from shared.domain.run import RunStatus
 from shared.ids import SessionId, parse
+from shared.storage.schema import run_details
 from tests.api.caller import Caller
 from tests.api.performer import Performer
 
@@ -78,3 +80,10 @@ def problem(response: httpx.Response) -> tuple[int, str, str]:
 def wait(platform: Platform, seconds: float) -> None:
     """Move the database's clock."""
     platform.execution._store.offset += round(seconds * SECOND)  # noqa: SLF001
+
+
+async def inputs_of(platform: Platform, execution: str) -> object:
+    """What the agent of a run was told beside the message."""
+    query = sa.select(run_details.c.inputs).where(run_details.c.run_id == parse("run", execution))
+    async with platform.execution._store.reading() as reading:  # noqa: SLF001
+        return (await reading.execute(query)).scalar_one_or_none()
