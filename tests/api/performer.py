@@ -50,13 +50,20 @@ class Performer:
 
     async def answer(self, run: str, content: str = "an answer") -> None:
         """Perform a run from beginning to end."""
-        await self.start(run)
-        await self.end(run, Succeeded(reply=Reply(content=content)))
+        await self._perform(run, Reply(content=content))
 
     async def answer_next(self, principal: Principal, content: str) -> None:
         """Wait for this principal's next run, then perform it: its caller waits for the answer."""
+        await self.reply_next(principal, Reply(content=content))
+
+    async def reply_next(self, principal: Principal, reply: Reply) -> None:
+        """Do the same with all that an answer may be."""
         filters, page = RunFilter(status=RunStatus.QUEUED), Page(limit=1)
         async with asyncio.timeout(10):
             while not (found := (await self.platform.runs.list(principal, filters, page)).data):
                 pass
-        await self.answer(f"run_{found[0].id.hex}", content)
+        await self._perform(f"run_{found[0].id.hex}", reply)
+
+    async def _perform(self, run: str, reply: Reply) -> None:
+        await self.start(run)
+        await self.end(run, Succeeded(reply=reply))
