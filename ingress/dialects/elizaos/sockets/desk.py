@@ -89,8 +89,7 @@ class Desk:
     async def _join(self, visitor: Visitor, payload: object) -> None:
         session = await self._session(visitor, wire.room_of(payload))
         await self._gatherings.enter(self._platform(), visitor, session)
-        if visitor.sid not in self._visitors:  # it left meanwhile
-            await self._gatherings.leave(visitor, session.id)
+        if session.id not in visitor.rooms:  # it left meanwhile
             return
         told = wire.joined(session, payload)
         for event in ("channel_joined", "room_joined"):

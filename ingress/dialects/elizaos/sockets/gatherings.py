@@ -49,6 +49,9 @@ class Gatherings:
         if session.id not in visitor.rooms and len(visitor.rooms) >= MAX_ROOMS:
             raise ValidationFailed.of(("message", "roomId"), f"more than {MAX_ROOMS} rooms")
         room = self._rooms.get(session.id) or await self._open(platform, session)
+        if not self._server.manager.is_connected(visitor.sid, "/"):  # it left meanwhile
+            self._close_if_empty(room)
+            return
         room.members[visitor.sid] = visitor
         visitor.rooms.add(session.id)
         await self._server.enter_room(visitor.sid, str(session.id))
@@ -61,8 +64,7 @@ class Gatherings:
         room = self._rooms[session_id]
         room.members.pop(visitor.sid, None)
         await self._server.leave_room(visitor.sid, str(session_id))
-        if not room.members:
-            self._close(room)
+        self._close_if_empty(room)
 
     def expect(self, visitor: Visitor, session_id: SessionId, correlation_id: str) -> None:
         """Do not tell a member of the message that it is about to send."""
@@ -88,6 +90,10 @@ class Gatherings:
             room.following = asyncio.create_task(self._follow(room, place))
             ROOMS.inc()
         return self._rooms[session.id]
+
+    def _close_if_empty(self, room: _Gathering) -> None:
+        if not room.members:
+            self._close(room)
 
     def _close(self, room: _Gathering) -> None:
         if self._rooms.get(room.session.id) is room:
