@@ -201,7 +201,7 @@ def test_the_document_says_how_much_is_too_much() -> None:
 
 def _unbounded(schema: Schema, at: str) -> Iterator[str]:
     schema = resolve(document(), schema)
-    for each in schema.get("anyOf", schema.get("oneOf", ())):
+    for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
         yield from _unbounded(each, at)
     for name, each in schema.get("properties", {}).items():
         yield from _unbounded(each, f"{at}.{name}")

@@ -10,7 +10,7 @@ from ingress.app import create_app
 from shared.bootstrap import Platform
 from shared.settings import Settings
 from tests.api.caller import Caller, Json, broken_promises, outcome
-from tests.api.test_bad_input import rows
+from tests.api.estate import rows
 
 URL = "/v1/messages:batch"
 JSON, NDJSON = "application/json", "application/x-ndjson"

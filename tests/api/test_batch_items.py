@@ -4,7 +4,7 @@ import json
 
 from shared.settings import Settings
 from tests.api.caller import Caller, Json, document
-from tests.api.test_bad_input import rows
+from tests.api.estate import rows
 from tests.api.test_batch import ITEM, results
 from tests.api.wrongs import INVALID, Wrong, wrongs
 

@@ -5,7 +5,7 @@ import pytest
 from shared.ids import new_id
 from shared.settings import Settings
 from tests.api.caller import Caller, Json, outcome
-from tests.api.test_bad_input import rows
+from tests.api.estate import rows
 from tests.api.test_batch import ITEM, array, contents, lines, results, send
 
 

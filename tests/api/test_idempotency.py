@@ -13,9 +13,9 @@ from shared.domain.errors import ValidationFailed
 from shared.ids import new_id
 from shared.settings import Settings
 from tests.api.caller import Caller, Json, document, outcome
+from tests.api.estate import rows
 from tests.api.performer import Performer
 from tests.api.promises import resolve
-from tests.api.test_bad_input import rows
 from tests.api.wrongs import example
 
 REUSED = "422 idempotency_key_reused"
