@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from ingress.auth import allows_anonymous
 from ingress.dialects.elizaos.wire.error import Problem
 from ingress.openapi import Document, build
 from shared.settings import Settings
@@ -21,13 +22,15 @@ _ALWAYS = (400, 401, 500, 503)
 def document(router: APIRouter) -> Callable[[Settings], Document]:
     """Return what builds the document."""
 
-    def made(_: Settings) -> Document:
+    def made(settings: Settings) -> Document:
         built = build(router, title="ElizaOS", about=_ABOUT, error=Problem, always=_ALWAYS)
         for operations in built["paths"].values():
             for operation in operations.values():
                 operation["responses"].pop("415", None)  # it is a 400 here
                 if "requestBody" in operation:
                     operation["requestBody"]["required"] = True
+        if allows_anonymous(settings):
+            built["security"].insert(0, {})
         _open(built["paths"][_HEALTH]["get"])
         return built
 

@@ -52,7 +52,11 @@ async def keep_session(call: Call, session_id: SessionPath) -> Response:
 async def reschedule_session(
     call: Call, session_id: SessionPath, body: TimeoutBody = None
 ) -> Response:
-    """Change what is named, and leave the rest; the end may be past by it."""
+    """Change what is named, and leave the rest; the end may be past by it.
+
+    Numbers may come as text. A timeout that this server does not allow is refused: by default
+    less than 5 minutes, or more than 1,440. The others are bounded.
+    """
     lifetimes = call.platform.lifetimes
     await lifetimes.get(call.principal, session_id)  # 404 and 410 come before what is wrong here
     wish = to_change(body)

@@ -10,6 +10,7 @@ from ingress.dialects.elizaos.wire.refusal import invalid_metadata, invalid_uuid
 from ingress.dialects.elizaos.wire.timeout import TimeoutWish, to_wish
 from ingress.fields import as_uuid, json_object, user_uuid
 from shared.domain import requests
+from shared.domain.agent import agent_id_of
 from shared.domain.jsontypes import JsonObject
 from shared.domain.lifetime import Expiry, Wish
 from shared.domain.principal import Principal, Scope
@@ -17,7 +18,6 @@ from shared.ids import parse
 
 ORIGIN = "elizaos"
 MAX_METADATA_BYTES = 10 * 1024
-EXAMPLE_ID = "0198c0de-5e55-7c0d-a000-0000c0ffee01"
 _TYPED_AGENT = len("agent_") + 32
 
 MetadataField = Annotated[
@@ -42,7 +42,7 @@ class NewSession(BaseModel):
         json_schema_extra={
             "required": ["agentId", "userId"],
             "example": {
-                "agentId": EXAMPLE_ID,
+                "agentId": str(agent_id_of("echo")),  # which always exists
                 "userId": "0198c0de-5e55-7c0d-a000-0000c0ffee02",
                 "metadata": {"platform": "web"},
                 "timeoutConfig": {"timeoutMinutes": 60, "autoRenew": True},
