@@ -1,6 +1,7 @@
 """An OpenAPI document: what FastAPI knows of the routes, and what every dialect adds."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -37,19 +38,31 @@ _INVALID = "HTTPValidationError"
 
 
 def build(
-    router: APIRouter, *, title: str, about: str, error: type[BaseModel], always: Iterable[int]
+    router: APIRouter,
+    *,
+    title: str,
+    about: str,
+    error: type[BaseModel],
+    always: Iterable[int],
+    tell: Callable[[int], Document] | None = None,
+    parameters: Iterable[Document] = (),
 ) -> Document:
-    """Build the document of a dialect: its routes, and the errors that every one can answer."""
+    """Build the document of a dialect: its routes, and the errors that every one can answer.
+
+    `tell` describes an error where JSON of the model `error` is not all; `parameters` are what
+    routes may refer to beside those of every dialect.
+    """
     made: Document = get_openapi(title=title, version="1", description=about, routes=router.routes)
     components = made.setdefault("components", {})
     components["securitySchemes"] = SCHEMES
-    components["parameters"] = {each["name"]: each for each in (CORRELATION, IDEMPOTENCY_KEY)}
+    shared = (CORRELATION, IDEMPOTENCY_KEY, *parameters)
+    components["parameters"] = {each["name"]: each for each in shared}
     schemas = components.setdefault("schemas", {})
     declare(schemas, error)
     made["security"] = [{name: []} for name in SCHEMES]
     for operations in made["paths"].values():
         for method, operation in operations.items():
-            _complete(operation, method, error, always)
+            _complete(operation, method, tell or partial(failure, error=error), always)
     return made
 
 
@@ -69,7 +82,7 @@ def reference(name: str) -> Document:
 
 
 def _complete(
-    operation: Document, method: str, error: type[BaseModel], always: Iterable[int]
+    operation: Document, method: str, tell: Callable[[int], Document], always: Iterable[int]
 ) -> None:
     if _INVALID in str(operation["responses"].get("422")):
         del operation["responses"]["422"]  # FastAPI's own, which no dialect speaks
@@ -78,7 +91,7 @@ def _complete(
     if method == "post" and {"201", "202"} & operation["responses"].keys():
         parameters.append(reference(HEADER))
     for status in (*always, *(WITH_BODY if "requestBody" in operation else ())):
-        operation["responses"][str(status)] = failure(status, error)
+        operation["responses"][str(status)] = tell(status)
 
 
 def failure(status: int, error: type[BaseModel]) -> Document:

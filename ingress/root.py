@@ -7,7 +7,7 @@ from functools import cache
 import orjson
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 
 from ingress.call import PLATFORM
@@ -26,11 +26,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def root_router(dialects: Sequence[Dialect], settings: Settings) -> Router:
     """Build the routes beside the dialects; `/docs` shows the last of them, our own."""
+    pages = {"/docs": dialects[-1], **{f"/docs/{each.name}": each for each in dialects}}
     endpoints = {
         "/healthz": healthz,
         "/readyz": readyz,
         "/metrics": metrics,
-        "/docs": docs_of(dialects[-1]),
+        **{path: docs_of(each, dialects) for path, each in pages.items()},
         **{document_path(each): document_of(each, settings) for each in dialects},
     }
     routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]
@@ -71,14 +72,21 @@ async def metrics(request: Request) -> Response:
     return Response(body, headers={"content-type": media_type})
 
 
-def docs_of(dialect: Dialect) -> Endpoint:
-    """Serve a page to read and try the contract."""
-    page = get_swagger_ui_html(openapi_url=document_path(dialect), title="Inturn")
+def docs_of(dialect: Dialect, dialects: Sequence[Dialect]) -> Endpoint:
+    """Serve a page to read and try the contract, and the way to the other contracts' pages."""
+    page = get_swagger_ui_html(openapi_url=document_path(dialect), title=f"Inturn: {dialect.name}")
+    links = " · ".join(_link(each, here=each is dialect) for each in reversed(dialects))
+    html = bytes(page.body).replace(b"<body>", f"<body>\n<nav>{links}</nav>".encode(), 1)
 
     async def docs(_: Request) -> Response:
-        return page
+        return HTMLResponse(html)
 
     return docs
+
+
+def _link(dialect: Dialect, *, here: bool) -> str:
+    shown = f"{dialect.name} <code>{dialect.prefix}</code>"
+    return f"<b>{shown}</b>" if here else f'<a href="/docs/{dialect.name}">{shown}</a>'
 
 
 def document_of(dialect: Dialect, settings: Settings) -> Endpoint:

@@ -1,11 +1,15 @@
 """Probes, metrics, documentation: no credential."""
 
+import re
+
 import httpx
 import pytest
 
+from ingress.app import DIALECTS
 from shared.bootstrap import Platform
 from shared.domain.health import Probe, Readiness
 from tests.api.caller import Caller, document
+from tests.api.contracts import named
 
 
 async def test_probes_answer(http: httpx.AsyncClient) -> None:
@@ -54,4 +58,17 @@ async def test_the_contract_documents_itself(http: httpx.AsyncClient) -> None:
         for method, operation in operations.items():
             assert operation["summary"], (method, path)
             assert {"401", "422", "500", "503"} <= operation["responses"].keys()
-    assert "/openapi/native.json" in (await http.get("/docs")).text
+
+
+@pytest.mark.parametrize("name", [each.name for each in DIALECTS])
+async def test_every_contract_has_a_document_and_a_page(http: httpx.AsyncClient, name: str) -> None:
+    served = (await http.get(f"/openapi/{name}.json")).json()
+    assert served["paths"] == document(name)["paths"]
+    assert all(each.startswith(named(name).prefix) for each in served["paths"])
+    page = await http.get(f"/docs/{name}")
+    assert page.headers["content-type"].startswith("text/html")
+    assert f"/openapi/{name}.json" in page.text
+    others = {each.name for each in DIALECTS} - {name}
+    assert set(re.findall('href="/docs/([a-z]+)"', page.text)) == others
+    if name == "native":
+        assert (await http.get("/docs")).text == page.text

@@ -1,20 +1,15 @@
 """The OpenAPI document: what FastAPI knows of the routes, and what all of them share."""
 
-from typing import Any, TypeAlias
-
 from fastapi import APIRouter
-from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
 
 from ingress.dialects.native.describe import RATES, problem
 from ingress.dialects.native.wire.batch import BatchedMessage
 from ingress.dialects.native.wire.event import EVENT_ID
 from ingress.dialects.native.wire.problem import Problem
-from ingress.idempotency import HEADER, MAX_LENGTH, REPLAYED
+from ingress.idempotency import HEADER, REPLAYED
+from ingress.openapi import Document, build, declare, reference
 from shared.domain.jsontypes import JsonObject
 from shared.settings import Settings
-
-Document: TypeAlias = dict[str, Any]
 
 _ABOUT = """Every message, in turn: post messages to sessions, get a receipt at once, and poll or
 wait for the answers. A session's messages are answered in order, one run at a time.
@@ -23,17 +18,6 @@ Ids are printed typed (`sess_` and 32 hex digits) and read in that spelling or a
 Unknown fields and parameters are refused. What belongs to somebody else is `404`.
 Errors are `application/problem+json` with a stable `code`."""
 
-_SCHEMES: JsonObject = {
-    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "Bearer": {"type": "http", "scheme": "bearer"},
-}
-_CORRELATION: JsonObject = {
-    "name": "X-Correlation-ID",
-    "in": "header",
-    "required": False,
-    "description": "Stored with what is written, echoed on the answer; made up when absent.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[\x21-\x7e]+$"},
-}
 _PREFER: JsonObject = {
     "name": "Prefer",
     "in": "header",
@@ -58,15 +42,6 @@ _LAST_EVENT_ID: JsonObject = {
     "schema": {"type": "string", "maxLength": 28, "pattern": EVENT_ID},
     "example": "7-42",
 }
-_IDEMPOTENCY_KEY: JsonObject = {
-    "name": HEADER,
-    "in": "header",
-    "required": False,
-    "description": "The same key with the same request gets the first answer again, status and"
-    f" body, with `{REPLAYED}: true`. Only success is remembered, for 24 hours.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
-    "example": "order-4711",
-}
 _REPLAYED: JsonObject = {
     REPLAYED: {
         "description": "`true` where this is the first answer to the same key once more.",
@@ -81,7 +56,7 @@ _IF_MATCH: JsonObject = {
     "schema": {"type": "string"},
     "example": '"state-7"',
 }
-_PARAMETERS = (_CORRELATION, _PREFER, _IF_NONE_MATCH, _IF_MATCH, _LAST_EVENT_ID, _IDEMPOTENCY_KEY)
+_PARAMETERS = (_PREFER, _IF_NONE_MATCH, _IF_MATCH, _LAST_EVENT_ID)
 _SAID = ("NewMessage", "BatchedMessage", "ScheduledMessage", "InitialMessage")
 _CREATED = {"201", "202"}
 _CREATES = {"/v1/messages:batch": {"200"}, "/v1/keys/{key_id}/rotate": {"200"}}
@@ -95,41 +70,31 @@ _HEADERS = {
     "/v1/runs/{run_id}/events": {"get": "Last-Event-ID"},
 }
 _ALWAYS = (401, 422, 500, 503)
-_WITH_BODY = (400, 413, 415)
 
 
 def document(router: APIRouter, settings: Settings) -> Document:
     """Build the document of this contract as these settings bound it."""
-    made: Document = get_openapi(
-        title="Inturn", version="1", description=_ABOUT, routes=router.routes
+    made = build(
+        router,
+        title="Inturn",
+        about=_ABOUT,
+        error=Problem,
+        always=_ALWAYS,
+        tell=problem,
+        parameters=_PARAMETERS,
     )
-    components = made["components"]
-    components["securitySchemes"] = _SCHEMES
-    components["parameters"] = {each["name"]: each for each in _PARAMETERS}
-    _declare(components["schemas"], Problem, BatchedMessage)
+    schemas = made["components"]["schemas"]
+    declare(schemas, BatchedMessage)
     for name in _SAID:
-        _bound_content(components["schemas"][name], settings.max_content_chars)
-    made["security"] = [{name: []} for name in _SCHEMES]
+        _bound_content(schemas[name], settings.max_content_chars)
     for path, operations in made["paths"].items():
-        for operation in operations.values():
-            _complete(operation)
         if "post" in operations:
             _name_idempotency(operations["post"], _CREATES.get(path, _CREATED))
         if path in _RATED:
             _name_rates(operations["post"])
         for method, name in _HEADERS.get(path, {}).items():
-            operations[method]["parameters"].append(_reference(name))
+            operations[method]["parameters"].append(reference(name))
     return made
-
-
-def _declare(schemas: Document, *models: type[BaseModel]) -> None:
-    """Describe what no route says it takes or gives."""
-    for model in models:
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs"))
-        schemas[model.__name__] = schema
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
 
 
 def _bound_content(schema: Document, max_chars: int) -> None:
@@ -138,17 +103,10 @@ def _bound_content(schema: Document, max_chars: int) -> None:
             shape["maxLength"] = max_chars
 
 
-def _complete(operation: Document) -> None:
-    operation.setdefault("parameters", []).append(_reference("X-Correlation-ID"))
-    statuses = _ALWAYS + (_WITH_BODY if "requestBody" in operation else ())
-    for status in statuses:
-        operation["responses"][str(status)] = problem(status)
-
-
 def _name_idempotency(operation: Document, statuses: set[str]) -> None:
     created = statuses & operation["responses"].keys()
-    if created:
-        operation["parameters"].append(_reference(HEADER))
+    if created and not created & _CREATED:
+        operation["parameters"].append(reference(HEADER))
     for status in created:
         operation["responses"][status].setdefault("headers", {}).update(_REPLAYED)
 
@@ -156,7 +114,3 @@ def _name_idempotency(operation: Document, statuses: set[str]) -> None:
 def _name_rates(operation: Document) -> None:
     for status in {"200", "202", "429"} & operation["responses"].keys():
         operation["responses"][status].setdefault("headers", {}).update(RATES)
-
-
-def _reference(name: str) -> Document:
-    return {"$ref": f"#/components/parameters/{name}"}

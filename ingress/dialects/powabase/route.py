@@ -21,6 +21,8 @@ class ServiceRoute(LenientRoute):
 class OperatorRoute(LenientRoute):
     """For keys of scope admin: agents belong to no tenant."""
 
+    scope = Scope.ADMIN  # refused by `enter`, in this contract's words
+
     async def enter(self, call: Call) -> Access:
         access = await super().enter(call)
         if access.principal.scope is not Scope.ADMIN:
