@@ -40,7 +40,8 @@ async def test_a_name_that_is_no_uuid_is_refused(url: str, service: Caller, enti
 
 async def test_a_key_has_to_open_something(url: str, service: Caller) -> None:
     invalid = "Invalid or missing API Key"
-    for key in ("nonsense", 7, [], {"a": 1}, " "):
+    wrong: list[object] = ["nonsense", 7, [], {"a": 1}, " "]
+    for key in wrong:
         assert await refusal(url, {"entityId": ENTITY, "apiKey": key}) == invalid
     assert await refusal(url, X_API_Key="nonsense") == invalid
     assert await refusal(url, {"apiKey": service.key}, X_API_Key="another") == invalid
@@ -87,11 +88,12 @@ async def test_who_names_nobody_only_listens(listener: Client, service: Caller) 
     assert listener.of("messageError") == [wanted] * 2
 
 
+SHAPES: list[Any] = [None, [], "text", 7, True, {}, [{"roomId": "x"}], {"roomId": 7}, {"type": "2"}]
+TYPES: list[Any] = [0, 7, True, 1.5, "1", None, [], 2]
 MALFORMED: list[tuple[str, Any]] = [
-    (event, payload)
-    for event in ("join", "leave", "message", "1", "2")
-    for payload in (None, [], "text", 7, True, {}, [{"roomId": "x"}], {"roomId": 7}, {"type": "2"})
-] + [("message", {"type": type_, "payload": {}}) for type_ in (0, 7, True, 1.5, "1", None, [], 2)]
+    *((event, shape) for event in ("join", "leave", "message", "1", "2") for shape in SHAPES),
+    *(("message", {"type": type_, "payload": {}}) for type_ in TYPES),
+]
 
 
 async def test_what_is_malformed_is_told_and_nothing_stored(
