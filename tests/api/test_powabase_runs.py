@@ -6,7 +6,7 @@ import pytest
 
 from shared.bootstrap import Platform
 from shared.settings import Settings
-from tests.api.caller import Caller
+from tests.api.caller import Caller, Json
 from tests.api.powabase import CHUNKS, ECHO, SCRIPTED, asked, script
 from workers.runtime import WorkerRuntime
 
@@ -54,7 +54,7 @@ async def test_an_answer_has_its_context_citations_usage_and_tools(service: Call
         "prompt_tokens": 7, "completion_tokens": 2, "cached_tokens": 3, "total_tokens": 9,
     }  # fmt: skip
     assert said["retrieved_items"] == 2
-    citation = {
+    citation: Json = {
         "key": "1", "item_id": "k2", "source_id": None, "source_name": None,
         "text_excerpt": "Mainz, too.", "meta": {},
     }  # fmt: skip

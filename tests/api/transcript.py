@@ -4,9 +4,10 @@
     < 201 {"id": "sess_1", ...}
     ! answer run_1 Hello back
     ! next Hello back
+    ! reply {"content": "Hello back", "usage": {"input_tokens": 3}}
 
-`answer` performs a run; `next` the one that the next request makes and waits for. Ids are
-numbered in order of appearance, other names that change every time stand as `<time>` and `<hex>`.
+`answer` performs a run; `next` and `reply` the one that the next request makes and waits for. Ids
+are numbered in order of appearance; what else changes every time stands as `<time>` or `<hex>`.
 `INTURN_WRITE_TRANSCRIPTS=1` writes down what the server says instead of comparing it.
 """
 
@@ -18,20 +19,23 @@ from pathlib import Path
 import httpx
 
 from shared.bootstrap import Platform
+from shared.domain.message import Reply, ToolCall
 from tests.api.caller import Caller, Json
 from tests.api.performer import Performer
 
-_ID = re.compile(r"\b(sess|msg|run|key)_[0-9a-f]{32}\b")
+_ID = re.compile(r"\b(sess|msg|run|key|seed)_[0-9a-f]{32}\b")
 # Only what is made on the way is numbered; the ids of named agents are the same everywhere.
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_NUMBERED = re.compile(r"\b(?:sess|msg|run|key|uuid)_[0-9]+\b")
+_NUMBERED = re.compile(r"\b(?:sess|msg|run|key|seed|uuid)_[0-9]+\b")
 _UNSTABLE = {
     "<time>": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}(?:Z|\+00:00)"),
     "<milliseconds>": re.compile(r"\b[12]\d{12}\b"),
     "<seconds>": re.compile(r"\b[12]\d{9}\b"),
     '"announced_at": <when the relay comes>': re.compile(r'"announced_at": (null|"<time>")'),
     '"position": <how many>': re.compile(r'"position": \d+'),  # others use the database, too
-    r"\1<how long>": re.compile(r'("(?:timeRemaining|uptime|execution_time)": )[\d.e-]+'),
+    r"\1<how long>": re.compile(
+        r'("(?:timeRemaining|uptime|execution_time|reasoning_duration_ms)": )[\d.e-]+'
+    ),
     "<hex>": re.compile(r"\b[0-9a-f]{32}\b"),
 }
 FOLDER = Path(__file__).with_name("transcripts")
@@ -52,7 +56,7 @@ class Transcript:
         self.caller = caller
         self.platform = platform
         self.performer = Performer(platform)
-        self.coming: str | None = None
+        self.coming: Reply | None = None
         self.names: dict[str, str] = {}
 
     async def play(self, script: str) -> str:
@@ -84,17 +88,20 @@ class Transcript:
 
     async def perform(self, verb: str, rest: str) -> None:
         if verb == "next":
-            self.coming = rest
+            self.coming = Reply(content=rest)
+            return
+        if verb == "reply":
+            self.coming = _reply(json.loads(rest))
             return
         assert verb == "answer", verb
         run, _, content = rest.partition(" ")
         await self.performer.answer(self.real(run), content)
 
     async def answer_what_comes(self) -> None:
-        content, self.coming = self.coming, None
-        if content is not None:
+        reply, self.coming = self.coming, None
+        if reply is not None:
             caller = await self.platform.credentials.authenticate(self.caller.key)
-            await self.performer.answer_next(caller.principal, content)
+            await self.performer.reply_next(caller.principal, reply)
 
     def real(self, line: str) -> str:
         """Put real ids where the script has numbered ones."""
@@ -112,6 +119,12 @@ class Transcript:
         noun = match[1] if match.re is _ID else "uuid"
         seen = sum(each.startswith(f"{noun}_") for each in self.names.values())
         return self.names.setdefault(match[0], f"{noun}_{seen + 1}")
+
+
+def _reply(said: Json) -> Reply:
+    calls = tuple(ToolCall(**each) for each in said.pop("tool_calls", ()))
+    lists = {name: tuple(each) for name, each in said.items() if isinstance(each, list)}
+    return Reply(**said | lists, tool_calls=calls)
 
 
 def _lines(response: httpx.Response) -> list[str]:

@@ -9,7 +9,7 @@ from shared.domain.jsontypes import JsonObject
 from shared.ids import RunId, SessionId, new_id
 
 RUN, SESSION = RunId(new_id()), SessionId(new_id())
-STARTED = (EventType.ATTEMPT_STARTED, {"attempt": 1})
+STARTED: tuple[EventType, JsonObject] = (EventType.ATTEMPT_STARTED, {"attempt": 1})
 
 
 def delta(text: str) -> tuple[EventType, JsonObject]:

@@ -5,8 +5,15 @@ from contextlib import aclosing
 
 from ingress.call import Call
 from ingress.dialects.powabase.wire.message import from_pairs, from_turn
+from shared import ids
 from shared.domain.jsontypes import JsonObject
 from shared.ids import SessionId
+
+
+async def is_seed(call: Call, session_id: SessionId, text: str) -> bool:
+    """Tell whether this names a pair that the session began with. Raises NotFound."""
+    before = await call.platform.turns.said_before(call.principal, session_id)
+    return any(text.lower() == ids.spell("seed", each.id) for each in before[::2])
 
 
 async def assembled(

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from ingress.call import Call
 from ingress.dialects.powabase.asking import turn_of
-from ingress.dialects.powabase.assembling import assembled
+from ingress.dialects.powabase.assembling import assembled, is_seed
 from ingress.dialects.powabase.describe import problems
 from ingress.dialects.powabase.wire import run, spelling
 from ingress.dialects.powabase.wire.context import RetrievedContext
@@ -75,6 +75,8 @@ async def list_runs(
 async def get_retrieved_context(call: Call, session_id: SessionPath, run_id: RunPath) -> Response:
     """Read every chunk as the agent saw it; a run that retrieved nothing has an empty list."""
     found = await call.platform.sessions.get(call.principal, spelling.session_id(session_id))
+    if await is_seed(call, found.id, run_id):
+        return answer(run.from_seed(found.id, run_id))
     performed = await call.platform.runs.get(call.principal, spelling.run_id(run_id))
     if performed.session_id != found.id:
         raise NotFound("run")

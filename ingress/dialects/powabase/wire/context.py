@@ -76,23 +76,23 @@ def _is_included(chunk: JsonObject) -> bool:
 
 def _chunk(stored: JsonObject) -> JsonObject:
     """Print a chunk; what this contract has no name for is passed on."""
-    chunk = {name: value for name, value in stored.items() if name != "chunk_id"}
-    return {
-        **chunk,
-        "_type": chunk.get("_type") or CHUNK,
+    own: JsonObject = {
+        "_type": stored.get("_type") or CHUNK,
         "id": dashed(stored.get("id", stored.get("chunk_id"))),
-        "text": _text(chunk.get("text")),
-        "score": _score(chunk, "score"),
-        "retrieval_score": _score(chunk, "retrieval_score"),
-        "reranker_score": _score(chunk, "reranker_score"),
-        "source_id": _id(chunk, "source_id"),
-        "source_name": _word(chunk, "source_name"),
-        "knowledge_base_id": _id(chunk, "knowledge_base_id"),
-        "kb_name": _word(chunk, "kb_name"),
-        "indexing_strategy": _word(chunk, "indexing_strategy"),
-        "meta": meta if isinstance(meta := chunk.get("meta"), dict) else {},
-        "included_in_context": _is_included(chunk),
+        "text": _text(stored.get("text")),
+        "score": _score(stored, "score"),
+        "retrieval_score": _score(stored, "retrieval_score"),
+        "reranker_score": _score(stored, "reranker_score"),
+        "source_id": _id(stored, "source_id"),
+        "source_name": _word(stored, "source_name"),
+        "knowledge_base_id": _id(stored, "knowledge_base_id"),
+        "kb_name": _word(stored, "kb_name"),
+        "indexing_strategy": _word(stored, "indexing_strategy"),
+        "meta": meta if isinstance(meta := stored.get("meta"), dict) else {},
+        "included_in_context": _is_included(stored),
     }
+    others = stored.keys() - own.keys() - {"chunk_id"}
+    return own | {name: stored[name] for name in sorted(others)}
 
 
 def from_citations(citations: tuple[JsonObject, ...]) -> list[Json]:

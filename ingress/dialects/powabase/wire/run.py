@@ -141,6 +141,15 @@ def from_retrieved(turn: Turn) -> JsonObject:
     }
 
 
+def from_seed(session_id: SessionId, name: str) -> JsonObject:
+    """Print what was retrieved for a pair that nobody ran: nothing."""
+    return {
+        "session_id": ids.spell("sess", session_id),
+        "run_id": name.lower(),
+        "retrieved_context": [],
+    }
+
+
 def _listed(turn: Turn) -> JsonObject:
     run = turn.run
     own: JsonObject = {
