@@ -1,14 +1,16 @@
 """What callers do to sessions that live for a while, as the tests say it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from unittest import mock
 
 from shared.clock import SECOND
 from shared.domain.lifetime import Expiry, Wish
 from shared.domain.living import Living
 from shared.domain.principal import DEFAULT_TENANT, Principal, Scope
 from shared.domain.session import Session
-from shared.ids import SessionId
+from shared.ids import RunId, SessionId
 from tests.platforms import House
 
 MINUTE, HOUR = 60, 3600
@@ -46,6 +48,25 @@ async def end(house: House, session_id: SessionId) -> None:
 
 
 VERBS: list[Verb] = [get, renew, heartbeat, reschedule, say]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What signals said: sessions that moved, runs whose worker is told to stop."""
+
+    moved: list[SessionId] = field(default_factory=list)
+    told: list[RunId] = field(default_factory=list)
+
+
+@contextmanager
+def hearing(house: House) -> Iterator[Heard]:
+    """Listen to this process's signals."""
+    heard, signals = Heard(), house.platform.signals
+    with (
+        mock.patch.object(signals, "moved", heard.moved.append),
+        mock.patch.object(signals, "cancel_requested", heard.told.append),
+    ):
+        yield heard
 
 
 def left(living: Living) -> float:

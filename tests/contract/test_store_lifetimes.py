@@ -29,6 +29,7 @@ from tests.contract.living import (
     active,
     end,
     get,
+    hearing,
     heartbeat,
     left,
     renew,
@@ -79,6 +80,14 @@ async def test_a_heartbeat_renews_what_a_message_would(
     )
 
 
+@pytest.mark.parametrize("verb", [renew, heartbeat, reschedule], ids=lambda each: each.__name__)
+async def test_who_waits_hears_of_it(house: House, verb: Verb) -> None:
+    session = await house.session(expiry=USUAL)
+    with hearing(house) as heard:
+        await verb(house, session.id)
+    assert (heard.moved, heard.told) == ([session.id], [])
+
+
 async def test_at_its_longest_it_is_renewed_to_no_effect_and_then_refused(house: House) -> None:
     session = await house.session(expiry=replace(USUAL, max_duration_minutes=40))
     house.wait(20 * MINUTE)
@@ -94,6 +103,9 @@ async def test_at_its_longest_it_is_renewed_to_no_effect_and_then_refused(house:
     for verb in (get, heartbeat, reschedule, say):
         with pytest.raises(SessionExpired):
             await verb(house, session.id)
+    house.wait(24 * HOUR + 5 * MINUTE)
+    with pytest.raises(NotFound):
+        await renew(house, session.id)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda each: each.__name__)
@@ -138,8 +150,9 @@ async def test_what_ended_takes_nothing_and_is_read_by_the_others(house: House) 
     session, claim = await house.start()
     behind = (await house.post(session)).run
     later = (await house.post(session, not_before=await house.at(HOUR))).run
-    house.said.clear()
-    await house.platform.lifetimes.end(house.me, session.id, reason="enough")
+    with hearing(house) as heard:
+        await house.platform.lifetimes.end(house.me, session.id, reason="enough")
+    assert (heard.moved, heard.told) == ([session.id], [claim.run_id])
     after = await house.look(session)
     assert (after.status, after.queue_depth) == (SessionStatus.ENDED, 0)
     for run_id in (behind.id, later.id):

@@ -53,6 +53,12 @@ async def test_one_sees_ones_own(house: House) -> None:
     assert [each.active for each in vitals] == [3, 3, 1, 1]
 
 
+async def test_what_is_past_its_end_does_not_end_soon(house: House) -> None:
+    await house.session(expiry=USUAL)
+    house.wait(31 * MINUTE)
+    assert (await house.platform.lifetimes.health(None)).expiring_soon == 0
+
+
 async def test_health_says_who_ends_soon_and_whether_a_sweep_is_late(house: House) -> None:
     lifetimes = house.platform.lifetimes
     for _ in range(2):
@@ -61,7 +67,7 @@ async def test_health_says_who_ends_soon_and_whether_a_sweep_is_late(house: Hous
     assert (vitals.active, vitals.expiring_soon, vitals.invalid, vitals.late) == (2, 0, 0, False)
     house.wait(25 * MINUTE + 1)
     assert (await lifetimes.health(None)).expiring_soon == 2
-    await end(house, session.id)
+    await house.platform.sessions.delete(house.me, session.id)
     assert (await lifetimes.health(None)).expiring_soon == 1
     assert not (await lifetimes.health(None)).late
     house.wait(11)

@@ -6,10 +6,11 @@ from math import nan
 import pytest
 
 from shared.clock import SECOND
-from shared.domain.errors import SessionExpired, ValidationFailed
-from shared.domain.lifetime import Wish
+from shared.domain.errors import NotFound, SessionExpired, ValidationFailed
+from shared.domain.lifetime import Expiry, Wish
 from shared.storage.schema import agents
-from tests.contract.living import HOUR, MINUTE, STEADY, USUAL, get, heartbeat, left, renew
+from tests.contract.conftest import Open
+from tests.contract.living import HOUR, MINUTE, STEADY, USUAL, get, heartbeat, left, renew, say
 from tests.platforms import House
 
 
@@ -88,3 +89,30 @@ async def test_a_policy_is_given_to_one_that_had_none(house: House) -> None:
     house.wait(20 * MINUTE)
     with pytest.raises(SessionExpired):
         await get(house, session.id)
+
+
+async def test_the_settings_say_what_is_usual(open_it: Open) -> None:
+    async with open_it(
+        session_default_timeout_minutes=20.0,
+        session_min_timeout_minutes=2.0,
+        session_max_timeout_minutes=60.0,
+        session_max_duration_minutes=40.0,
+        session_warning_threshold_minutes=3.0,
+        session_cleanup_interval_minutes=7.0,
+        expired_visible_hours=1.0,
+    ) as house:
+        lifetimes = house.platform.lifetimes
+        usual = Expiry(timeout_minutes=20, max_duration_minutes=40, warning_threshold_minutes=3)
+        assert lifetimes.default({}) == usual
+        for wished, given in ((1, 2), (99, 60)):
+            expiry = lifetimes.opening({}, Wish(timeout_minutes=wished))
+            assert expiry.timeout_minutes == given
+        session = await house.session(expiry=usual)
+        house.wait(20 * MINUTE)
+        for verb in (get, say):
+            with pytest.raises(SessionExpired):
+                await verb(house, session.id)
+        house.wait(67 * MINUTE)
+        for verb in (get, say):
+            with pytest.raises(NotFound):
+                await verb(house, session.id)

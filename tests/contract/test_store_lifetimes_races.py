@@ -210,12 +210,18 @@ async def test_what_was_cancelled_is_claimed_by_nobody(scene: Scene, first: Verb
     await ended_and_empty(scene)
 
 
-async def test_of_two_that_end_it_one_did(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "reason"), [(clear, end, "server_shutdown"), (end, clear, "enough")]
+)
+async def test_of_two_that_end_it_one_did(
+    scene: Scene, first: Verb, second: Verb, reason: str
+) -> None:
     with suppress(NotFound):
-        await one_after_another(scene, clear, end)
-    run = await scene.house.run(scene.run_id)
-    assert run.cancel is not None
-    assert run.cancel.reason == "server_shutdown"
+        await one_after_another(scene, first, second)
+    cancel = (await scene.house.run(scene.run_id)).cancel
+    assert cancel is not None
+    assert cancel.reason == reason
+    assert (await scene.house.look(scene.session)).ended_at == cancel.requested_at
 
 
 async def ended_and_empty(scene: Scene) -> None:

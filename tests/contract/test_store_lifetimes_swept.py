@@ -1,8 +1,7 @@
 """The end of sessions that nobody renews: warned of once, said once, and heard of by who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -14,7 +13,7 @@ from shared.storage import expiry
 from shared.storage.instants import Brought
 from shared.storage.schema import sessions
 from shared.storage.store import Store, Transaction
-from tests.contract.living import MINUTE, STEADY, USUAL, end, heartbeat, renew
+from tests.contract.living import MINUTE, STEADY, USUAL, end, hearing, heartbeat, renew
 from tests.platforms import House
 
 Renewing = Callable[[House, SessionId], Awaitable[Living]]
@@ -33,21 +32,10 @@ async def look(house: House, session: Session) -> tuple[bool, bool, int]:
     return lifetime.warned_at is not None, lifetime.expired_at is not None, moved
 
 
-@asynccontextmanager
-async def hearing(house: House) -> AsyncIterator[list[SessionId]]:
-    """What signals say that moved."""
-    heard: list[SessionId] = []
-    signals = house.platform.signals
-    moved = signals.moved
-    signals.moved = heard.append  # type: ignore[method-assign,assignment]
-    yield heard
-    signals.moved = moved  # type: ignore[method-assign]
-
-
 async def test_a_warning_and_the_end_are_said_once(house: House) -> None:
     session = await house.session(expiry=USUAL)
     lasting = await house.session()
-    async with hearing(house) as heard:
+    with hearing(house) as heard:
         house.wait(24 * MINUTE)
         await sweep(house)
         assert await look(house, session) == (False, False, 0)
@@ -56,18 +44,21 @@ async def test_a_warning_and_the_end_are_said_once(house: House) -> None:
             await sweep(house)
             await house.platform.upkeep.sweep()
             assert await look(house, session) == (True, False, 1)
-        assert heard == [session.id]
+        assert heard.moved == [session.id]
         house.wait(5 * MINUTE)
         for _ in range(2):
             await sweep(house)
             assert await look(house, session) == (True, True, 2)
-        assert heard == [session.id, session.id]
+        assert heard.moved == [session.id, session.id]
     assert await house.look(lasting) == lasting
 
 
 async def test_what_is_past_its_end_is_not_warned(house: House) -> None:
     session = await house.session(expiry=USUAL)
     house.wait(31 * MINUTE)
+    async with house.store.transaction() as transaction:
+        await expiry.warn(house.store, transaction)
+    assert await look(house, session) == (False, False, 0)
     await sweep(house)
     assert await look(house, session) == (False, True, 1)
 
@@ -96,6 +87,8 @@ async def test_a_message_to_one_that_it_does_not_renew_leaves_the_warning(house:
 async def test_what_ended_is_neither_warned_of_nor_told_of(house: House) -> None:
     ended, deleted = await house.session(expiry=USUAL), await house.session(expiry=USUAL)
     await end(house, ended.id)
+    [row] = await house.rows(sessions.select().where(sessions.c.id == ended.id))
+    assert row.warn_at is None
     await house.platform.sessions.delete(house.me, deleted.id)
     house.wait(26 * MINUTE)
     await sweep(house)
@@ -141,9 +134,9 @@ async def test_what_the_contract_began_is_cleared(
     await end(house, theirs[0].id)
     run = (await house.post(theirs[1])).run
     claim = await house.claim(await house.worker(), (await house.post(theirs[2])).run.id)
-    async with hearing(house) as heard:
+    with hearing(house) as heard:
         assert await house.platform.lifetimes.clear() == 4
-    assert heard == [each.id for each in theirs[1:]]
+    assert (heard.moved, heard.told) == ([each.id for each in theirs[1:]], [claim.run_id])
     assert {(await house.look(each)).status for each in theirs} == {SessionStatus.ENDED}
     assert {(await house.look(each)).status for each in others} == {SessionStatus.IDLE}
     for run_id, status in ((run.id, RunStatus.CANCELLED), (claim.run_id, RunStatus.RUNNING)):

@@ -173,6 +173,11 @@ async def lives_for_a_while(house: House, session: Session) -> Steps:
         yield
 
 
+async def is_ended_while_idle(house: House, session: Session) -> Steps:
+    await house.platform.lifetimes.end(house.me, session.id)
+    yield
+
+
 async def is_ended(house: House, session: Session) -> Steps:
     await claimed(house, session)
     await house.post(session)
@@ -196,6 +201,7 @@ def exits_by(outcome: Outcome) -> Story:
 STORIES: list[Story] = [
     posts_and_claims, cancels, retries, resumes, expires, comes_due, comes_due_for_the_first_time,
     is_late, makes_room, is_announced, is_held_back, lives_for_a_while, is_ended,
+    is_ended_while_idle,
 ]  # fmt: skip
 EXITS: list[Outcome] = [
     Succeeded(reply=Reply(content="yes")),
