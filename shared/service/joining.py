@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from shared.domain.agent import Agent
 from shared.domain.errors import InturnError, NotFound
 from shared.domain.principal import Principal
 from shared.domain.requests import NewSession, Opening
-from shared.ids import SessionId, new_id
+from shared.ids import AgentId, SessionId, new_id
 from shared.service.sessions import Sessions
 
 
@@ -23,18 +22,17 @@ async def destination(
     sessions: Sessions,
     principal: Principal,
     new: NewSession,
-    agent: Agent | None,
+    agent_id: AgentId,
     session_id: SessionId | None,
 ) -> Destination:
     """Find the session if it is one of this agent's, else say how one is to be opened.
 
-    Nothing is written, and nothing is raised but that the database is away.
+    A session that has an agent keeps it, though nobody else may find it. Nothing is written yet,
+    and what is wrong is the destination's refusal.
     """
     try:
-        if agent is None:
-            raise NotFound("agent")
         if session_id is not None:
-            if (await sessions.get(principal, session_id)).agent_id != agent.id:
+            if (await sessions.get(principal, session_id)).agent_id != agent_id:
                 raise NotFound("session")
             return Destination(session_id=session_id)
         [opening] = await sessions.openings(principal, [new])

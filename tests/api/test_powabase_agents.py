@@ -44,6 +44,8 @@ async def test_an_agent_is_made_changed_and_deleted(admin: Caller, service: Call
     ):
         assert await admin.refused(method, path, body) == "404 Agent not found", path
     assert (await service.ok("GET", f"/api/sessions/{session}"))["agent_id"] == agent["id"]
+    body: dict[str, object] = {"message": "still there?", "session_id": session, "timeout_seconds": 1}
+    assert (await service.call("POST", f"{url}/run", body)).status_code == 504
 
 
 async def test_agents_may_have_one_name(admin: Caller) -> None:

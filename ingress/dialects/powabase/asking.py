@@ -1,7 +1,7 @@
 """Asking an agent: the message is stored, then its run is waited for."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import orjson
@@ -44,13 +44,12 @@ async def post(call: Call, agent: str, asked: Asked) -> Posted:
 
     Raises what intake raises, and NotFound for agent and session.
     """
-    found = await call.platform.agents.find(str(agent_id(agent)))
-    new = NewSession(
-        agent=ids.spell("agent", found.id) if found else None,
-        correlation_id=call.correlation_id,
-        origin=ORIGIN,
-    )
-    to = await destination(call.platform.sessions, call.principal, new, found, asked.session_id)
+    known = agent_id(agent)
+    found = await call.platform.agents.find(str(known))
+    new = NewSession(agent=str(known), correlation_id=call.correlation_id, origin=ORIGIN)
+    to = await destination(call.platform.sessions, call.principal, new, known, asked.session_id)
+    if found is None and isinstance(to.refusal, NotFound):
+        to = replace(to, refusal=NotFound("agent"))
     message = NewMessage(
         session_id=to.session_id,
         content=asked.message,
