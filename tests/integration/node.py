@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.integration.pages import ROOT, Page
+
 OURS = ROOT / "tests" / "node"
 CLIENT = ROOT / "clients" / "typescript"
 OLDEST = 20
@@ -39,11 +40,16 @@ class Workshop:
         )
 
 
-def built(folder: Path) -> Workshop:
-    """Compile the tests and the client strictly; skip where there is no Node, or no registry."""
+def built(folder: Path, pages: Sequence[Page] = ()) -> Workshop:
+    """Compile the tests, the client and what pages show of it, strictly.
+
+    Skips where there is no Node, or no registry.
+    """
     check_node()
     shutil.copytree(OURS, folder / "tests" / "node", ignore=shutil.ignore_patterns("node_modules"))
     shutil.copytree(CLIENT, folder / "clients" / "typescript")
+    for page in pages:
+        page.write(folder / "clients" / "typescript")
     (folder / "node_modules").symlink_to(installed() / "node_modules")
     (folder / "package.json").write_text('{"type": "module"}')
     workshop = Workshop(folder)

@@ -42,11 +42,16 @@ class Example:
 
 
 class Page:
-    """One file of `docs`."""
+    """One file of `docs`, or one section of it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, section: str | None = None) -> None:
         self.name = name
         self.text = (ROOT / "docs" / f"{name}.md").read_text()
+        if section is not None:
+            before, heading, after = self.text.partition(f"\n## {section}\n")
+            assert heading, f"no section {section}"
+            # Blank lines, so that blocks are still called by their place in the file.
+            self.text = "\n" * (before + heading).count("\n") + after.partition("\n## ")[0]
         self.examples: list[Example] = []
         self.scripts: list[Example] = []  # TypeScript, which no shell runs
         self._read()
@@ -82,7 +87,7 @@ class Page:
             bash = subprocess.Popen(
                 ["bash", "-eu", "-c", script],
                 cwd=folder,
-                env=_environment(folder) | variables,
+                env={**_environment(folder), **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -21,10 +21,10 @@ ME = str(uuid4())
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SESSION_MIN_TIMEOUT_MINUTES", "0.02")
-        with serving(tmp_path_factory.mktemp("served"), SWEEP_SECONDS=0.2) as server:
-            yield server
+    with serving(
+        tmp_path_factory.mktemp("served"), SWEEP_SECONDS=0.2, SESSION_MIN_TIMEOUT_MINUTES=0.02
+    ) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,9 @@ async def test_a_room_warns_and_says_that_the_session_is_over(
     made = await sessions.create(echo, ME, timeoutConfig={"timeoutMinutes": 0.02})
     id_ = made["sessionId"]
     async with sessions.room(id_, ME) as room:
+        await until(room, "room_joined")
+        await sessions.renew(id_)  # it may have warned before anybody listened
+        await until(room, "sessionRenewed", sessionId=id_)
         await until(room, "sessionExpirationWarning", sessionId=id_)
         await until(room, "sessionExpired", sessionId=id_)
     with pytest.raises(ApiError, match="410 SESSION_EXPIRED"):

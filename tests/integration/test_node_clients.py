@@ -4,10 +4,12 @@ The tests are in `tests/node`; here they get a server with the agents that they 
 """
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
 from tests.integration.node import OURS, Workshop, built
+from tests.integration.pages import Example, Page, check_said
 from tests.integration.serving import Served, serving
 
 AGENTS = """
@@ -23,12 +25,13 @@ async def slow(ctx):
     for word in re.findall(r"\\S+\\s*", ctx.content):
         yield word
 """
+PAGES = [Page("sessions"), Page("websockets")]
 FILES = sorted(path.name.removesuffix(".test.ts") for path in OURS.glob("*.test.ts"))
 
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return built(tmp_path_factory.mktemp("node"))
+    return built(tmp_path_factory.mktemp("node"), PAGES)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +41,8 @@ def served(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("served")
     (folder / "agents.toml").write_text(AGENTS)
     (folder / "my_agents.py").write_text(CODE)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SESSION_MIN_TIMEOUT_MINUTES", "0.02")
-        with serving(folder, SWEEP_SECONDS=0.2) as server:
-            yield server
+    with serving(folder, SWEEP_SECONDS=0.2, SESSION_MIN_TIMEOUT_MINUTES=0.02) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +69,23 @@ def test_the_example_runs(workshop: Workshop, where: dict[str, str]) -> None:
     done = workshop.run("node", "built/clients/typescript/example.js", env=where)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[-3:] == ["client_chat Hello", "agent_response Hello", ""]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [each for page in PAGES for each in page.scripts],
+    ids=lambda each: f"{each.page}-{each.line}",
+)
+def test_a_page_shows_what_comes(
+    workshop: Workshop, where: dict[str, str], script: Example
+) -> None:
+    name = script.command.splitlines()[0].removeprefix("// ").removesuffix(".ts")
+    variables = {
+        "URL": where["INTURN_URL"],
+        "KEY": where["INTURN_API_KEY"],
+        "AGENT": where["ECHO"],
+        "ADA": str(uuid4()),
+    }
+    done = workshop.run("node", f"built/clients/typescript/{name}.js", env=variables)
+    assert done.returncode == 0, done.stderr
+    check_said(done.stdout, script)
