@@ -18,6 +18,7 @@ from benchmarks import idle as idling
 from benchmarks import paging as pages
 from benchmarks import pollers as polling
 from benchmarks import profiler
+from benchmarks import sockets as joined
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Row, machine, progress, table
 from benchmarks.stacks import lacking
@@ -97,6 +98,12 @@ def pollers(on: Where = None, seconds: Seconds = polling.SECONDS) -> None:
 
 
 @app.command()
+def sockets(on: Where = None) -> None:
+    """500 sockets in 500 sessions: memory of each, and how late each answer is heard."""
+    _report(on, [joined.measure])
+
+
+@app.command()
 def cancel(on: Where = None, samples: Samples = cancelling.SAMPLES) -> None:
     """Time from asking a sleeping run to stop until `cancelled` is seen."""
     _report(on, [lambda d, p: cancelling.measure(d, p, samples=samples)])
@@ -119,6 +126,7 @@ def all_of_them(on: Where = None) -> None:
             bursting.measure,
             idling.measure,
             polling.measure,
+            joined.measure,
             cancelling.measure,
             pages.measure,
         ],
