@@ -23,7 +23,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, str]
     """What each block printed, by its line; where bash ended early, the rest is missing."""
     folder = tmp_path_factory.mktemp("guide")
     PAGE.write(folder)
-    with serving(folder, ALLOW_PRIVATE_URLS="true") as server:
+    said = re.findall(r"^\$ export INTURN_(\w+)=(\S+)$", PAGE.text, re.MULTILINE)
+    with serving(folder, **dict(said)) as server:
         yield PAGE.played(folder, {"URL": server.url, "HOOK_PORT": str(free_port())})
 
 
