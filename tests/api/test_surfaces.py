@@ -20,7 +20,7 @@ from shared.storage.schema import (
 )
 from tests.api.caller import Caller, Json
 from tests.api.performer import Performer
-from tests.api.tongues import TONGUES, Line, Tongue, talk
+from tests.api.tongues import CONFIGURED, TONGUES, Line, Tongue, talk
 
 Tables: TypeAlias = dict[str, list[dict[str, str]]]
 
@@ -35,7 +35,7 @@ def flat(*lines: Line) -> list[Line]:
 
 
 @pytest.mark.parametrize("second", TONGUES, ids=str)
-@pytest.mark.parametrize("first", TONGUES, ids=str)
+@pytest.mark.parametrize("first", [*TONGUES, CONFIGURED], ids=str)
 async def test_a_session_begun_in_one_goes_on_in_the_other_and_is_read_in_all(
     service: Caller, performer: Performer, owner: Principal, first: Tongue, second: Tongue
 ) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.agent import agent_id_of
 from shared.domain.principal import Principal
@@ -90,8 +90,9 @@ async def _open_powabase(caller: Caller) -> SessionId:
 
 
 async def _say_powabase(caller: Caller, session_id: SessionId, text: str) -> str:
+    session = await caller.ok("GET", f"/api/sessions/{session_id}")
     new = {"message": text, "session_id": typed(session_id)}
-    told = await caller.ok("POST", f"/api/agents/{AGENT}/run", new)
+    told = await caller.ok("POST", f"/api/agents/{session['agent_id']}/run", new)
     assert told["status"] == "completed"
     return str(told["content"])
 
@@ -103,6 +104,12 @@ async def _read_powabase(caller: Caller, session_id: SessionId) -> list[Line]:
 
 async def _open_atthene(caller: Caller) -> SessionId:
     made = await caller.ok("POST", f"/api/v1/sessions/from-agent/{AGENT}/")
+    return an_id(made["session_id"])
+
+
+async def _open_configured(caller: Caller) -> SessionId:
+    """With an agent of its own, which no contract lists."""
+    made = await caller.ok("POST", "/api/v1/sessions/", {"name": "desk", "agent_type": "echo"})
     return an_id(made["session_id"])
 
 
@@ -124,3 +131,4 @@ ELIZAOS = Tongue(name="elizaos", open=_open_elizaos, say=_say_elizaos, read=_rea
 POWABASE = Tongue(name="powabase", open=_open_powabase, say=_say_powabase, read=_read_powabase)
 ATTHENE = Tongue(name="atthene", open=_open_atthene, say=_say_atthene, read=_read_atthene)
 TONGUES = (NATIVE, ELIZAOS, POWABASE, ATTHENE)
+CONFIGURED = replace(ATTHENE, name="atthene-configured", open=_open_configured)

@@ -79,6 +79,25 @@ async def test_a_session_is_warned_of_its_end_and_then_over(
             (await http.get(path)).raise_for_status()
 
 
+async def test_a_socket_hears_what_comes_in_by_another_contract(
+    http: httpx.AsyncClient, socket: Client, served: Served
+) -> None:
+    echo = await asyncio.to_thread(served.agent, "echo")
+    made = await http.post(f"/api/agents/{echo}/sessions", json={})
+    id_ = made.json()["session_id"]
+    room = str(UUID(id_.removeprefix("sess_")))
+    await join(socket, room)
+    await http.post(f"/api/agents/{echo}/run", json={"message": "by one", "session_id": id_})
+    await http.post(f"/api/v1/runtime/{id_}/execute/", json={"content": "by another"})
+    await socket.until("messageBroadcast", 4)
+    heard = [(each["text"], each["source"]) for each in socket.of("messageBroadcast")]
+    assert heard == [
+        (text, source)
+        for text in ("by one", "by another")
+        for source in ("client_chat", "agent_response")
+    ]
+
+
 async def through_native(http: httpx.AsyncClient, agent: str) -> Told:
     session = (await http.post("/v1/sessions", json={"agent": agent})).json()["id"]
     posted = await http.post(
