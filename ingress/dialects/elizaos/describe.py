@@ -11,7 +11,7 @@ STREAM: Responses = {
     200: {
         "description": "With `transport: sse`: the events `user_message`, `chunk`s of the answer, "
         "and `done` with the whole of it, or `error`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
 }
 

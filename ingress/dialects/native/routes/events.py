@@ -29,7 +29,7 @@ _AFTER, _LAST_EVENT_ID = ("query", "after"), ("header", "Last-Event-ID")
 _TWO_SHAPES: Responses = {
     200: {
         "description": "A stream, or a page.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {}},
     }
 }
 _ENDED: Responses = {204: {"description": "The run has settled, and all it said was read."}}

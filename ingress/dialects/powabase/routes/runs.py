@@ -27,7 +27,7 @@ _STREAM: Responses = {
     200: {
         "description": "Unnamed server-sent events; the kind of each is its `event`. `start` is "
         "the first, `complete` the last.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {}},
     }
 }
 
