@@ -134,7 +134,6 @@ async def test_who_waits_long_enough_is_told_what_was_stored(
     monkeypatch.setattr(platform.runs, "wait", hasty)
     response = await asked(service, session, "hi")
     assert (response.status_code, waits) == (201, [25.0])
-    assert "agentResponse" not in response.json()
     monkeypatch.setattr(platform.runs, "wait", away)
     assert (await asked(service, session, "hi")).status_code == 201
     assert len((await service.ok("GET", f"{at(session)}/messages"))["messages"]) == 2
@@ -182,17 +181,34 @@ async def test_a_stream_says_things_when_they_happen(app: ASGIApp, service: Call
 
 
 @pytest.mark.usefixtures("runtime")
+async def test_an_attempt_that_is_repeated_says_nothing_twice(
+    admin: Caller, service: Caller, platform: Platform, tenant: str
+) -> None:
+    retry = {"base_seconds": 0.01, "max_seconds": 0.01}
+    new = {"name": f"again-{tenant}", "kind": "scripted", "retry": retry}
+    agent = (await admin.ok("POST", "/v1/agents", new))["id"]
+    session = await opened(service, agentId=agent)
+    steps: list[list[object]] = [["emit", "It "], ["fail_times", 1], ["emit", "is."]]
+    hearing = asyncio.create_task(heard(service, session, script(*steps)))
+    while not hearing.done():
+        await platform.upkeep.sweep()  # finds what is due again
+    _, *chunks, done = hearing.result()
+    await admin.ok("DELETE", f"/v1/agents/{agent}")
+    assert [(data["index"], data["chunk"]) for _, data in chunks] == [(0, "It "), (1, "is.")]
+    assert done == ("done", {"text": "It is."})
+
+
+@pytest.mark.usefixtures("runtime")
 async def test_what_goes_wrong_is_told_in_the_stream_or_before_it(service: Caller) -> None:
     session = await opened(service, agentId=SCRIPTED)
     said = await heard(service, session, script(["emit", "so far"], ["sleep", 0.2]) + "x")
     assert [name for name, _ in said] == ["user_message", "error"]
     assert said[-1][1].keys() == {"error"}
     url = f"{at(session)}/messages"
-    empty = {"content": "", "transport": "sse"}
-    assert await service.refused("POST", url, empty) == "400 VALIDATION_ERROR"
-    gone = {"content": "x", "transport": "sse"}
+    body = {"content": "", "transport": "sse"}
+    assert await service.refused("POST", url, body) == "400 VALIDATION_ERROR"
     await service.ok("DELETE", at(session))
-    assert await service.refused("POST", url, gone) == "404 SESSION_NOT_FOUND"
+    assert await service.refused("POST", url, body) == "404 SESSION_NOT_FOUND"
 
 
 async def test_a_cancelled_run_is_told_as_one(service: Caller) -> None:
@@ -207,9 +223,8 @@ async def test_a_cancelled_run_is_told_as_one(service: Caller) -> None:
     response, _ = await asyncio.gather(asked(service, session, "hi"), cancel())
     assert response.status_code == 500
     assert problem(response)["details"] == {"originalError": "The run was cancelled."}
-    again = await opened(service)
-    session = again
-    said, _ = await asyncio.gather(heard(service, again, "hi"), cancel())
+    session = await opened(service)
+    said, _ = await asyncio.gather(heard(service, session, "hi"), cancel())
     assert said[-1] == ("error", {"error": "The run was cancelled."})
 
 

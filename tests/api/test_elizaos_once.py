@@ -1,10 +1,16 @@
-"""ElizaOS: the same key is answered alike, and what may be sent too often says so."""
+"""ElizaOS: the same key is answered alike, and what comes too late or too often says so."""
+
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+from shared.bootstrap import Platform
+from shared.domain.living import Living
+from shared.domain.principal import Principal
+from shared.ids import SessionId
 from shared.settings import Settings
 from tests.api.caller import Caller, outcome
-from tests.api.eliza import ADA, ECHO, SESSIONS, at, opened
+from tests.api.eliza import ADA, ECHO, SESSIONS, Body, at, opened, wait
 
 NEW = {"agentId": ECHO, "userId": ADA}
 
@@ -46,3 +52,35 @@ async def test_what_is_left_is_on_every_answer(service: Caller) -> None:
     assert outcome(response) == "429 RATE_LIMIT_EXCEEDED"
     assert response.headers["retry-after"] == "60"
     assert response.headers["ratelimit"].startswith('"session";r=0;')
+
+
+@pytest.mark.parametrize("how", ["expires", "ends"])
+async def test_what_is_over_by_the_time_a_message_is_stored_takes_none(
+    how: str, service: Caller, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await opened(service)
+    ends: dict[str, Callable[[], Awaitable[object]]] = {
+        "expires": lambda: _expire(platform),
+        "ends": lambda: service.ok("DELETE", at(session)),
+    }
+    look = platform.lifetimes.get
+
+    async def get(principal: Principal, session_id: SessionId) -> Living:
+        living = await look(principal, session_id)
+        await ends[how]()
+        return living
+
+    monkeypatch.setattr(platform.lifetimes, "get", get)
+    expected = {"expires": "410 SESSION_EXPIRED", "ends": "404 SESSION_NOT_FOUND"}
+    url = f"{at(session)}/messages"
+    assert await service.refused("POST", url, {"content": "hi"}) == expected[how]
+    assert await messages(service, session) == 0
+
+
+async def _expire(platform: Platform) -> None:
+    wait(platform, 31)
+
+
+async def messages(service: Caller, session: Body) -> int:
+    read = await service.ok("GET", f"/v1/sessions/{session['sessionId']}")
+    return int(read["message_count"])

@@ -54,7 +54,9 @@ def test_an_id_is_a_uuid_of_any_version() -> None:
 def test_who_is_named_by_a_uuid_is_meant_by_it() -> None:
     def opened(principal: Principal, user: str) -> str | None:
         asked = NewSession(agentId=AGENT, userId=user).checked()
-        return asked.to_domain(principal, Expiry(timeout_minutes=5), "c").user_id
+        new = asked.to_domain(principal, Expiry(timeout_minutes=5), "c")
+        assert (new.agent, new.origin, new.correlation_id) == (AGENT, "elizaos", "c")
+        return new.user_id
 
     def user(user_id: str) -> Principal:
         return Principal(tenant="t", user_id=user_id, scope=Scope.USER)

@@ -16,7 +16,6 @@ from shared.domain.jsontypes import Json, JsonObject
 
 _STATUS: Statuses = {
     errors.MethodNotAllowed: HTTPStatus.NOT_FOUND,
-    errors.SessionEnded: HTTPStatus.NOT_FOUND,
     errors.UnsupportedMediaType: HTTPStatus.BAD_REQUEST,
     errors.ValidationFailed: HTTPStatus.BAD_REQUEST,
     errors.IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
