@@ -44,8 +44,12 @@ async def test_an_agent_is_made_changed_and_deleted(admin: Caller, service: Call
     ):
         assert await admin.refused(method, path, body) == "404 Agent not found", path
     assert (await service.ok("GET", f"/api/sessions/{session}"))["agent_id"] == agent["id"]
-    body: dict[str, object] = {"message": "still there?", "session_id": session, "timeout_seconds": 1}
-    assert (await service.call("POST", f"{url}/run", body)).status_code == 504
+    late: dict[str, object] = {
+        "message": "still there?",
+        "session_id": session,
+        "timeout_seconds": 1,
+    }
+    assert (await service.call("POST", f"{url}/run", late)).status_code == 504
 
 
 async def test_agents_may_have_one_name(admin: Caller) -> None:
@@ -62,6 +66,8 @@ async def test_agents_may_have_one_name(admin: Caller) -> None:
     like_an_id = await made(admin, first["id"])
     assert (await admin.ok("GET", f"{AGENTS}/{first['id']}"))["name"] == "twin"
     assert like_an_id["name"] == first["id"]
+    native = await admin.ok("GET", f"/v1/agents/{like_an_id['id']}")
+    assert native["name"] == f"{first['id']} ({native['id']})"
 
 
 async def test_agents_are_listed_by_number(admin: Caller, service: Caller) -> None:

@@ -75,7 +75,9 @@ async def test_a_server_that_leaves_says_where_to_look(
         run = await started(listener)
         platform.signals.release()
         await listener.until_said('"error"')
-    assert events(listener)[-1]["run_id"] == run
+    last = events(listener)[-1]
+    assert (last["event"], last["run_id"]) == ("error", run)
+    assert "goes on" in last["error"]
     assert (await service.ok("GET", f"/api/agents/runs/{run}"))["status"] == "pending"
 
 

@@ -1,7 +1,7 @@
 """Powabase: sessions as they are read, listed, begun and deleted."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -158,6 +158,18 @@ async def test_a_deleted_session_is_gone_in_every_contract(
     assert await service.refused("GET", f"/v1/sessions/{session}") == "404 not_found"
     body = {"message": "hi", "session_id": session}
     assert await service.refused("POST", f"{ECHO}/run", body) == "404 Session not found"
+
+
+async def test_a_session_that_elizaos_ended_is_read_and_takes_no_more(
+    service: Caller, platform: Platform
+) -> None:
+    session = await opened(service)
+    await answered(service, platform, session, "a")
+    await service.ok("DELETE", f"/api/messaging/sessions/{UUID(session.removeprefix('sess_'))}")
+    assert await said(service, session) == ["a", "a!"]
+    for verb in ("run", "run/stream"):
+        body = {"message": "hi", "session_id": session}
+        assert await service.refused("POST", f"{ECHO}/{verb}", body) == "404 Session not found"
 
 
 async def test_sessions_of_an_agent_are_found(service: Caller, platform: Platform) -> None:
