@@ -111,8 +111,9 @@ test("ElizaOS: a conversation from beginning to end", SOON, async () => {
   const sessions = new Sessions(URL, KEY);
   const me = anybody();
   const fields = { metadata: { channel: "web" }, timeoutConfig: { timeoutMinutes: 20 } };
-  const made = await sessions.create(ECHO, me, fields, "once");
-  assert.equal((await sessions.create(ECHO, me, fields, "once")).sessionId, made.sessionId);
+  const once = anybody();
+  const made = await sessions.create(ECHO, me, fields, once);
+  assert.equal((await sessions.create(ECHO, me, fields, once)).sessionId, made.sessionId);
   assert.deepEqual([made.userId, made.timeoutConfig.timeoutMinutes], [me, 20]);
   for (const text of ["one", "two"]) {
     const sent = await sessions.send(made.sessionId, text, { transport: "http" });
