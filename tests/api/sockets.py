@@ -77,11 +77,14 @@ async def connected(
     auth: object = None,
     **headers: str,
 ) -> AsyncIterator[Client]:
-    """Connect; disconnect at the end of the block. Raises ConnectionError."""
+    """Connect; disconnect at the end of the block. Raises ConnectionError.
+
+    Transports are `websocket`, `polling`, or `polling+websocket`: an upgrade.
+    """
     client = Client()
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        await client.io.connect(url, transports=[transport], auth=auth, headers=sent)
+        await client.io.connect(url, transports=transport.split("+"), auth=auth, headers=sent)
         await client.until("connection_established")
         yield client
     finally:

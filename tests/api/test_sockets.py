@@ -12,7 +12,7 @@ from tests.api.sockets import ENTITY, Client, join, say, session_of
 from tests.contract.storyteller import answer_id, saying
 
 
-@pytest.fixture(params=["websocket", "polling"])
+@pytest.fixture(params=["websocket", "polling", "polling+websocket"])
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -1,8 +1,8 @@
 """Who follows a session is told what happens in it from now on, each thing once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Collection
+from contextlib import aclosing
 
 import pytest
 
@@ -11,7 +11,6 @@ from shared.domain.lifetime import Expiry
 from shared.domain.message import Reply
 from shared.domain.outcome import Cancelled, Deferred, Failed, Retrying, Succeeded
 from shared.domain.run import RunError
-from shared.domain.session import Session
 from shared.domain.sighting import (
     Broken,
     Expired,
@@ -19,13 +18,13 @@ from shared.domain.sighting import (
     Piece,
     Posted,
     Renewed,
-    Sighting,
     Warned,
 )
 from shared.ids import SessionId
 from shared.signals import Position, VersionPoller
 from shared.storage import following
 from shared.storage.sessions import positions
+from tests.contract.ear import listening, said
 from tests.contract.storyteller import ending, saying
 from tests.platforms import House
 
@@ -33,45 +32,6 @@ YES = Succeeded(reply=Reply(content="yes"))
 OOPS = RunError(code="agent_error", message="oops")
 HALF_AN_HOUR = Expiry(timeout_minutes=30, warning_threshold_minutes=5)
 MINUTE = 60.0
-
-
-class Ear:
-    """What was told until now."""
-
-    def __init__(self, following: AsyncGenerator[tuple[Sighting, ...], None]) -> None:
-        self.following = following
-        self.heard: list[Sighting] = []
-
-    async def hear(self) -> list[Sighting]:
-        """Wait for what is told next."""
-        async with asyncio.timeout(10):
-            told = await anext(self.following)
-        self.heard += told
-        return list(told)
-
-
-@asynccontextmanager
-async def listening(house: House, session: Session) -> AsyncIterator[Ear]:
-    room = await house.platform.rooms.open(session.id)
-    async with aclosing(room.follow()) as following:
-        yield Ear(following)
-    assert house.platform.signals.watched == set()
-
-
-def said(heard: Collection[Sighting]) -> list[str]:
-    """What was posted, and the pieces of what was streamed in angle brackets."""
-    lines: list[str] = []
-    for each in heard:
-        match each:
-            case Posted(message=message):
-                lines.append(str(message.content))
-            case Piece(text=text):
-                lines.append(f"<{text}>")
-            case Broken(error=error, text=text):
-                lines.append(f"! {error}" + (f" ({text})" if text else ""))
-            case _:
-                lines.append(type(each).__name__)
-    return lines
 
 
 async def test_from_the_moment_of_joining_everything_is_told_once(house: House) -> None:
