@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from shared.bootstrap import Platform
 from shared.clock import SECOND
 from shared.domain.agent import agent_id_of
+from shared.domain.event import Said
+from shared.domain.execution import Settlement
 from shared.domain.message import Reply
 from shared.domain.outcome import Outcome, Succeeded
 from shared.domain.paging import Page
@@ -59,8 +61,10 @@ async def executed(
     return response
 
 
-async def end_next(platform: Platform, session: str, outcome: Outcome = YES) -> None:
-    """Wait for the session's next run, then end it."""
+async def end_next(
+    platform: Platform, session: str, outcome: Outcome = YES, said: Said | None = None
+) -> None:
+    """Wait for the session's next run, then end it; `said` are its events, if there are any."""
     session_id = SessionId(parse("sess", session))
     filters = RunFilter(session_id=session_id, status=RunStatus.QUEUED)
     async with asyncio.timeout(10):
@@ -68,7 +72,15 @@ async def end_next(platform: Platform, session: str, outcome: Outcome = YES) -> 
             pass
     performer, run = Performer(platform), f"run_{found[0].id.hex}"
     await performer.start(run)
-    await performer.end(run, outcome)
+    claim = performer.claims[run]
+    settlement = Settlement(
+        run_id=claim.run_id,
+        session_id=claim.session_id,
+        fence=claim.fence,
+        outcome=outcome,
+        said=said,
+    )
+    assert (await platform.execution.settle(settlement)).accepted
 
 
 def problem(response: httpx.Response) -> tuple[int, str, str]:

@@ -160,7 +160,9 @@ async def test_what_a_session_remembers_has_a_size(service: Caller, platform: Pl
 
 async def test_who_replays_is_not_asked_for_variables(service: Caller, platform: Platform) -> None:
     session = (await configured(service, variables=DECLARED))["session_id"]
-    body = {"content": "hi", "inputs": {"customer": "Ada", "token": "t"}}
+    first = {"content": "hi", "inputs": {"customer": "Ada", "token": "t"}}
+    await executed(service, platform, session, first)
+    body = {"content": "hi", "inputs": {"token": "t"}}
     await executed(service, platform, session, body, Idempotency_Key="k")
     state = await service.call("GET", f"/v1/sessions/{session}/state")
     forget = {"memory": {"variables": None}}
@@ -169,3 +171,5 @@ async def test_who_replays_is_not_asked_for_variables(service: Caller, platform:
     )
     again = await service.ok("POST", at(session, "execute"), body, Idempotency_Key="k")
     assert again["status"] == "completed"
+    refused = await service.refused("POST", at(session, "execute"), body)
+    assert refused == "400 invalid_request_error"

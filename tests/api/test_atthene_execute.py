@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from shared.bootstrap import Platform
+from shared.clock import Instant
+from shared.domain.event import EventType, NewEvent, Said
 from shared.domain.message import Reply, ToolCall
 from shared.domain.outcome import Failed, Outcome, Paused, Succeeded
 from shared.domain.run import Approval, RunError
@@ -82,6 +84,20 @@ async def test_the_answer_is_three_shapes_in_one(
     assert body["metadata"]["event_count"] > 0
     assert 0 <= body["completed_at"] - body["created_at"] <= body["execution_time"] + 1
     assert "error" not in body
+
+
+async def test_how_long_a_tool_took_is_told(
+    service: Caller, platform: Platform, session: str
+) -> None:
+    returned = NewEvent(
+        type=EventType.TOOL_RETURNED,
+        data={"call_id": "c1", "result": {"c": 24}, "duration_ms": 12},
+        at=Instant(0),
+    )
+    said = Said(start=0, events=(returned,))
+    sending = service.ok("POST", at(session, "execute"), {"content": "Warm?"})
+    body, _ = await asyncio.gather(sending, end_next(platform, session, TOOLED, said))
+    assert [each["duration_ms"] for each in body["response"]["tool_calls"]] == [12, None]
 
 
 async def test_a_correlation_id_is_the_bodys_or_the_headers_or_ours(
