@@ -6,6 +6,7 @@ from shared.bootstrap import Platform
 from shared.domain.outcome import Failed
 from shared.domain.run import RunError
 from shared.ids import parse
+from shared.telemetry import ROOMS
 from tests.api.caller import Caller
 from tests.api.performer import Performer
 from tests.api.sockets import ENTITY, Client, join, say, session_of
@@ -15,6 +16,12 @@ from tests.contract.storyteller import answer_id, saying
 @pytest.fixture(params=["websocket", "polling", "polling+websocket"])
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def followed() -> float:
+    """How many sessions this process follows, as its metrics say."""
+    [gauge] = ROOMS.collect()
+    return gauge.samples[0].value
 
 
 async def test_a_client_is_told_that_it_is_connected(client: Client) -> None:
@@ -105,6 +112,7 @@ async def test_who_leaves_hears_nothing_more(
     room = await session_of(service)
     for each in (client, listener):
         await join(each, room)
+    assert followed() == 1
     await client.tell("leave", {"roomId": room})
     await say(client, room, "own words are heard all the same")
     await client.until("messageAck")
@@ -115,6 +123,7 @@ async def test_who_leaves_hears_nothing_more(
     await listener.tell("join", {"roomId": "nothing"})
     await listener.until("messageError")
     assert platform.signals.watched == set()
+    assert followed() == 0
 
 
 async def test_a_number_is_the_name_of_an_event_too(client: Client, service: Caller) -> None:
