@@ -124,7 +124,8 @@ class Http:
                 if answer.is_success:
                     return answer
                 await answer.aread()
-                pause = float(answer.headers.get("Retry-After", pause))
+                told = answer.headers.get("Retry-After", "")
+                pause = float(told) if told.isdigit() else pause
                 if answer.status_code not in AGAIN or not tries_left or pause > self.patience:
                     raise ApiError(answer)
             await asyncio.sleep(pause)

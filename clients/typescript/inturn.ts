@@ -155,7 +155,8 @@ class Http {
       try {
         const answer = await this.options.fetch(this.url + path, init);
         if (answer.ok) return await read(answer);
-        pause = Number(answer.headers.get("Retry-After") ?? pause);
+        const told = Number(answer.headers.get("Retry-After") ?? NaN);
+        pause = told >= 0 ? told : pause;
         if (!AGAIN.has(answer.status) || tried >= tries || pause > patience)
           throw new ApiError(answer.status, await explained(answer));
       } catch (error) {
