@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.domain.history import Recent, RecentFilter, RecentSession
 from shared.domain.message import Role
 from shared.domain.principal import Principal
-from shared.ids import parse
-from shared.storage.rows import to_session
+from shared.ids import SessionId, parse
 from shared.storage.schema import messages, runs, sessions
-from shared.storage.sessions import SELECT, visible
+from shared.storage.sessions import several, visible
 from shared.storage.texts import plain_text
 from shared.storage.types import any_of
 
 _SHOWN_OF_A_MESSAGE = 100
 
+_NEWEST_FIRST = (sessions.c.last_activity_at.desc(), sessions.c.id.desc())
 _runs_of_it = sa.select(runs.c.id).where(runs.c.session_id == sessions.c.id)
 _first_message = (
     sa.select(plain_text(messages.c.content))
@@ -54,25 +54,31 @@ async def page(
     offset: int,
 ) -> Recent:
     """List sessions that exist for this caller, and count them."""
-    conditions = [*visible(principal), *_conditions(filters)]
-    found = sa.select(sa.func.count()).select_from(sessions)
-    found = found.where(sessions.c.deleted_at.is_(None), *conditions)
-    query = SELECT.where(*conditions).order_by(
-        sessions.c.last_activity_at.desc(), sessions.c.id.desc()
-    )
-    total = (await reading.execute(found)).scalar_one()
-    rows = (await reading.execute(query.limit(limit).offset(offset))).all()
-    seen = await reading.execute(_GLANCES, {"ids": [row.id for row in rows]})
-    glances = {glance.id: glance for glance in seen}
-    items = tuple(
+    conditions = (sessions.c.deleted_at.is_(None), *visible(principal), *_conditions(filters))
+    count = sa.select(sa.func.count()).select_from(sessions).where(*conditions)
+    total = (await reading.execute(count)).scalar_one()
+    # Ids alone are put in order: rows are wide.
+    query = sa.select(sessions.c.id).where(*conditions).order_by(*_NEWEST_FIRST)
+    rows = await reading.execute(query.limit(limit).offset(offset))
+    ids = [SessionId(each) for each in rows.scalars()]
+    return Recent(items=await _items(reading, ids), total=total)
+
+
+async def _items(reading: AsyncConnection, ids: Sequence[SessionId]) -> tuple[RecentSession, ...]:
+    """Read these sessions, in this order; one that was deleted meanwhile is left out."""
+    if not ids:
+        return ()
+    found = await several(reading, ids)
+    glances = {glance.id: glance for glance in await reading.execute(_GLANCES, {"ids": ids})}
+    return tuple(
         RecentSession(
-            session=to_session(row),
-            run_count=glances[row.id].run_count,
-            first_message=glances[row.id].first_message,
+            session=found[each],
+            run_count=glances[each].run_count,
+            first_message=glances[each].first_message,
         )
-        for row in rows
+        for each in ids
+        if each in found and each in glances
     )
-    return Recent(items=items, total=total)
 
 
 def _conditions(filters: RecentFilter) -> Sequence[sa.ColumnElement[bool]]:
