@@ -9,7 +9,7 @@ import pytest
 from shared.bootstrap import Platform
 from shared.domain.agent import AgentKind
 from shared.domain.configuration import Configuration
-from shared.ids import new_id
+from shared.ids import new_id, parse
 from shared.settings import Settings
 from tests.api.atthene import SESSIONS, executed
 from tests.api.caller import Caller, Json, broken_promises
@@ -125,7 +125,16 @@ async def test_the_agent_is_made_once_and_found_by_nobody(
         assert await service.refused("POST", "/v1/sessions", {"agent": name}) == "404 not_found"
         url = f"{SESSIONS}from-agent/{name}/"
         assert await service.refused("POST", url) == "404 not_found_error"
-    assert (await admin.call("GET", f"/api/agents/{one['agent_id']}")).status_code == 404
+    dashed = str(parse("agent", one["agent_id"]))
+    for method, url, body in (
+        ("GET", f"/api/agents/{dashed}", None),
+        ("DELETE", f"/api/agents/{dashed}", None),
+        ("POST", f"/api/agents/{dashed}/sessions", {}),
+        ("POST", f"/api/agents/{dashed}/run", {"message": "hi"}),
+        ("POST", "/api/messaging/sessions", {"agentId": dashed, "userId": str(new_id())}),
+        ("GET", f"{SESSIONS}from-agent/?agent_key={dashed}", None),
+    ):
+        assert (await admin.call(method, url, body)).status_code == 404, url
     assert one["agent"] not in str(await admin.ok("GET", "/api/agents?limit=100"))
     assert await platform.agents.find(one["agent"]) is None
 

@@ -1,5 +1,7 @@
 """Agents on the wire: what readers see."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 
 from ingress.dialects.native.wire.message import KnowledgeBase
@@ -55,7 +57,7 @@ class Agent(BaseModel):
     tools: list[UsedTool]
     limits: Limits
     retry: Retry
-    made_by: MadeBy
+    made_by: Literal[MadeBy.FILE, MadeBy.API]
     created_at: Timestamp
 
 
