@@ -75,5 +75,6 @@ class Room:
         return await asyncio.shield(self._read(since))
 
     async def _read(self, since: Place) -> Look | None:
-        async with self._store.reading() as reading:
-            return await following.look(reading, self._session_id, since)
+        return await self._store.read(
+            lambda reading: following.look(reading, self._session_id, since)
+        )
