@@ -4,11 +4,17 @@ from uuid import uuid4
 
 import pytest
 
+from shared.settings import Settings
 from tests.api.caller import Caller, Json
 from tests.api.powabase import ECHO, opened
 
 AGENTS = "/api/agents"
 ROLE = "403 This endpoint requires the project's service role key"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"sync_wait_seconds": 0.01})  # nobody works here
 
 
 async def made(admin: Caller, name: str = "helper", **more: Json) -> Json:
@@ -47,7 +53,6 @@ async def test_an_agent_is_made_changed_and_deleted(admin: Caller, service: Call
     late: dict[str, object] = {
         "message": "still there?",
         "session_id": session,
-        "timeout_seconds": 1,
     }
     assert (await service.call("POST", f"{url}/run", late)).status_code == 504
 
@@ -154,8 +159,8 @@ async def test_an_agent_that_makes_no_sense_is_refused(
 async def test_an_agent_of_settings_s_kind_answers_so(admin: Caller, service: Caller) -> None:
     agent = await made(admin, settings={"kind": "echo"})
     url = f"{AGENTS}/{agent['id']}"
-    late = await service.call("POST", f"{url}/run", {"message": "hi", "timeout_seconds": 1})
-    assert late.status_code == 504  # nobody works here
+    late = await service.call("POST", f"{url}/run", {"message": "hi"})
+    assert late.status_code == 504
     assert (await admin.ok("GET", f"/v1/agents/{agent['id']}"))["kind"] == "echo"
 
 

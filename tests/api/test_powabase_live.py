@@ -1,21 +1,30 @@
 """Powabase: streams that wait, for a human or for a worker; the worker is the test itself."""
 
+import asyncio
 import json
 from typing import Any
 
+import pytest
 from starlette.types import ASGIApp
 
 from ingress.dialects.powabase.streaming import MANNER
 from shared.bootstrap import Platform
 from shared.domain.message import Reply
 from shared.domain.outcome import Cancelled, Paused
+from shared.domain.principal import Principal
 from shared.domain.run import Approval
+from shared.settings import Settings
 from tests.api.caller import Caller
 from tests.api.listener import Listener, listening
 from tests.api.performer import Performer
 from tests.api.powabase import ECHO
 
 STREAM, BODY = f"{ECHO}/run/stream", b'{"message": "hi"}'
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"sync_wait_seconds": 0.01})
 
 
 def events(listener: Listener) -> list[dict[str, Any]]:
@@ -109,6 +118,19 @@ async def test_a_cancelled_run_failed_of_that(
     assert (await service.ok("GET", f"/api/sessions/{session}/messages"))["messages"] == []
     [run_] = (await service.ok("GET", f"/api/sessions/{session}/runs"))["runs"]
     assert (run_["status"], run_["error"]) == ("failed", "cancelled")
+
+
+async def test_who_asks_says_how_long_it_waits(
+    service: Caller, platform: Platform, owner: Principal
+) -> None:
+    body = {"message": "hi", "timeout_seconds": 300}
+    response, _ = await asyncio.gather(
+        service.call("POST", f"{ECHO}/run", body),
+        Performer(platform).answer_next(owner, "at last"),
+    )
+    assert (response.status_code, response.json()["content"]) == (200, "at last")
+    late = await service.call("POST", f"{ECHO}/run", {"message": "hi"})
+    assert late.status_code == 504
 
 
 def test_silence_is_filled_as_the_contract_says() -> None:

@@ -13,12 +13,12 @@ from tests.tokens import SECRET, signed
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"jwt_secret": SECRET})
+    return settings.model_copy(update={"jwt_secret": SECRET, "sync_wait_seconds": 0.01})
 
 
 async def posted(caller: Caller, session: str | None = None) -> dict[str, str]:
     """Ask without waiting longer than has to be; nobody works here."""
-    body = {"message": "hi", "timeout_seconds": 1, "session_id": session}
+    body = {"message": "hi", "session_id": session}
     response = await caller.call("POST", f"{ECHO}/run", body)
     assert response.status_code == 504, response.text
     late: dict[str, str] = response.json()

@@ -7,6 +7,7 @@ from shared.bootstrap import Platform
 from shared.domain.paging import Page
 from shared.domain.principal import Principal
 from shared.domain.requests import RunFilter
+from shared.settings import Settings
 from tests.api.caller import Caller, Json
 from tests.api.listener import listening
 from tests.api.powabase import ECHO, opened
@@ -14,6 +15,11 @@ from tests.api.powabase import ECHO, opened
 ASKED = {"message": "hi"}
 UNBUILT = "is not supported yet; leave it out"
 NO_SESSION = "404 Session not found"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"sync_wait_seconds": 0.01})
 
 
 @pytest.mark.parametrize("verb", ["run", "run/stream"])
@@ -153,7 +159,7 @@ async def test_a_user_that_makes_no_sense(service: Caller) -> None:
 
 async def test_a_decision_that_makes_no_sense(service: Caller) -> None:
     nothing = "404 Run not found or not waiting for approval"
-    late = await service.call("POST", f"{ECHO}/run", ASKED | {"timeout_seconds": 1})
+    late = await service.call("POST", f"{ECHO}/run", ASKED)
     for run in (late.json()["run_id"], f"run_{'0' * 32}", "x"):
         url = f"/api/agents/runs/{run}/approve"
         assert await service.refused("POST", url, {"approved": True}) == nothing
