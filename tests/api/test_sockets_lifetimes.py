@@ -1,6 +1,5 @@
 """Clients of socket.io hear how long the sessions live that they have joined."""
 
-
 from shared.bootstrap import Platform
 from shared.clock import SECOND
 from tests.api.caller import Caller
