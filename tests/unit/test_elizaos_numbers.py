@@ -18,7 +18,7 @@ from shared.domain.lifetime import Bounds, Expiry, Wish
         (".5", 0.5), ("5.", 5), ("1e3", 1000), ("+1E-1", 0.1), ("-0", 0), ("", 0), ("  ", 0),
         (None, 0), (True, 1), (False, 0), ("0x1F", 31), ("0b11", 3), ("0O17", 15),
         ("Infinity", inf), ("-Infinity", -inf), ([], 0), ([5], 5), (["5"], 5), ([[" 6 "]], 6),
-        ([None], 0), ("1" * 400, inf),
+        ([None], 0), ("1" * 400, inf), ("0x" + "F" * 400, inf),
         ("7 minutes", nan), ("1_000", nan), ("inf", nan), ("nan", nan), ("-0x1", nan), ("1,5", nan),
         ("\u0663", nan), ({}, nan), ([1, 2], nan), ([True], nan), ([{}], nan), (".", nan),
         ("0x", nan), ("e5", nan), ("--1", nan),
@@ -27,6 +27,13 @@ from shared.domain.lifetime import Bounds, Expiry, Wish
 def test_a_number_is_what_javascript_takes_for_one(value: Any, expected: float) -> None:  # noqa: ANN401
     found = number(value)
     assert isnan(found) if isnan(expected) else found == expected
+
+
+def test_a_long_number_is_read_in_no_more_time_than_its_length() -> None:
+    digits = "1" * 1_000_000
+    assert isnan(number(digits + "x"))
+    assert isnan(number(f".{digits}x"))
+    assert isnan(number(f"1e{digits}x"))
 
 
 def test_what_is_true() -> None:

@@ -6,7 +6,8 @@ from math import inf, nan
 _SPACE = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# No digit is looked at twice, however many there are.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _INFINITY = re.compile(r"([+-]?)Infinity")
 _RADIX = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _LEADING = re.compile(r"[+-]?[0-9]+")
@@ -48,7 +49,14 @@ def _number_in(text: str) -> float:
         return float(text)
     if match := _INFINITY.fullmatch(text):
         return -inf if match[1] == "-" else inf
-    return float(int(text, 0)) if _RADIX.fullmatch(text) else nan
+    return _float(int(text, 0)) if _RADIX.fullmatch(text) else nan
+
+
+def _float(integer: int) -> float:
+    try:
+        return float(integer)
+    except OverflowError:
+        return inf
 
 
 def truthy(value: object) -> bool:
