@@ -62,3 +62,7 @@ def write_keys(path: Path, *keys: object) -> Path:
 def replace_keys(path: Path, *keys: object) -> None:
     """Put another file in its place."""
     write_keys(path.with_name("next"), *keys).replace(path)
+
+
+def spoil_keys(path: Path) -> None:
+    path.write_text("{")

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from shared.service import jwks
 from shared.service.jwks import MAX_BYTES, BadKeyFile, KeyFile, read_keys
-from tests.tokens import public_ec, public_rsa, replace_keys, rsa_key, write_keys
+from tests.tokens import public_ec, public_rsa, replace_keys, rsa_key, spoil_keys, write_keys
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ async def test_a_broken_file_leaves_the_old_keys_in_force(path: Path) -> None:
     file = KeyFile(write_keys(path, public_rsa("old")))
     assert await file.find("old", "RS256")
     with capture_logs() as said:
-        for spoil in (lambda: path.write_text("{"), *[lambda: None] * 3, path.unlink):
-            spoil()
+        for spoil in (spoil_keys, Path.exists, Path.exists, Path.exists, Path.unlink):
+            spoil(path)
             assert await file.find("old", "RS256")
     assert [each["event"] for each in said] == ["jwks_file_not_read"] * 2
     write_keys(path, public_rsa("new"))
