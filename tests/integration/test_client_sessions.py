@@ -121,11 +121,11 @@ async def test_a_room_tells_what_happens_also_after_a_break(served: Served, echo
 async def test_a_room_warns_and_says_that_the_session_is_over(
     sessions: Sessions, echo: str
 ) -> None:
-    made = await sessions.create(echo, ME, timeoutConfig={"timeoutMinutes": 0.02})
-    id_ = made["sessionId"]
+    id_ = (await sessions.create(echo, ME))["sessionId"]
     async with sessions.room(id_, ME) as room:
-        await until(room, "room_joined")
-        await sessions.renew(id_)  # it may have warned before anybody listened
+        await until(room, "room_joined")  # before the time runs
+        await sessions.heartbeat(id_)
+        await sessions.set_timeout(id_, timeoutMinutes=0.03)
         await until(room, "sessionRenewed", sessionId=id_)
         await until(room, "sessionExpirationWarning", sessionId=id_)
         await until(room, "sessionExpired", sessionId=id_)

@@ -106,9 +106,10 @@ test("who has left hears no more", SOON, async () => {
 });
 
 test("a session that ends soon warns, and says when it has", SOON, async () => {
-  const sessionId = await opened(SLOW, { timeoutMinutes: 0.02 });
-  const listener = await joined(sessionId);
-  await ask("POST", `/${sessionId}/renew`); // it may have warned before anybody listened
+  const sessionId = await opened();
+  const listener = await joined(sessionId); // before the time runs
+  await ask("POST", `/${sessionId}/heartbeat`);
+  await ask("PATCH", `/${sessionId}/timeout`, { timeoutMinutes: 0.03 });
   const end = await listener.until("sessionExpired", { sessionId });
   assert.ok(Date.parse(String(end["expiredAt"])) > 0);
   const told = listener.heard.map(([name]) => name);
