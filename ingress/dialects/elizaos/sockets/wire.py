@@ -94,7 +94,7 @@ def new_message(
     )
     asked.asked()
     new = asked.to_domain(session, correlation_id)
-    named = {_USER_NAME: name} if name else {}
+    named: JsonObject = {_USER_NAME: name} if name else {}
     return replace(new, author_id=entity_id, metadata=new.metadata | named)
 
 
