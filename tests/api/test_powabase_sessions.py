@@ -203,6 +203,7 @@ async def test_sessions_of_an_agent_are_found(service: Caller, platform: Platfor
         "?max_runs=1.5": "400 max_runs must be an integer",
         "?created_after=soon": "400 created_after must be an ISO 8601 date",
         "?created_before=2026-13-01": "400 created_before must be an ISO 8601 date",
+        f"?search={'x' * 50_001}": "400 search: String should have at most 1000 characters",
     }.items():
         assert await service.refused("GET", f"{ECHO}/sessions{query}") == told
 

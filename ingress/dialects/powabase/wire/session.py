@@ -107,7 +107,11 @@ After = Annotated[str | None, _DATE, Query(description="Made then, or later.")]
 Before = Annotated[str | None, _DATE, Query(description="Made then, or earlier.")]
 _COUNT = WithJsonSchema({"type": "integer"})
 Runs = Annotated[str | None, _COUNT, Query(description="Runs that it has.")]
-Search = Annotated[str | None, Query(description="A part of the first message, or the id.")]
+MAX_SEARCH_CHARS = 1000  # SQLite compares with patterns of 50,000 bytes at most
+Search = Annotated[
+    str | None,
+    Query(max_length=MAX_SEARCH_CHARS, description="A part of the first message, or the id."),
+]
 
 
 def filters(
