@@ -5,6 +5,7 @@ by name. One of scope `session` is given once and then kept; one of scope `reque
 every message that needs it. What is not declared is passed on.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from shared.domain.errors import FieldError, ValidationFailed
 from shared.domain.jsontypes import Json, JsonObject
 
 MAX_VARIABLES = 100
+MAX_DEFAULTS_BYTES = 64 * 1024  # every run is told them: as much as a message may give
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "number": (int, float),
@@ -63,6 +65,10 @@ def read_variables(declared: Json) -> tuple[Variable, ...]:
     for variable in variables:
         if sum(each.name == variable.name for each in variables) > 1:
             raise ValidationFailed.of(_PLACE, f"{variable.name!r} is declared twice")
+    defaults = [each.default for each in variables]
+    if len(json.dumps(defaults, ensure_ascii=False).encode()) > MAX_DEFAULTS_BYTES:
+        problem = f"the defaults are larger than {MAX_DEFAULTS_BYTES} bytes as JSON"
+        raise ValidationFailed.of(_PLACE, problem)
     return variables
 
 

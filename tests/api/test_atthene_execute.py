@@ -110,6 +110,8 @@ async def test_a_correlation_id_is_the_bodys_or_the_headers_or_ours(
     ours = second.json()
     assert ours["correlation_id"] == second.headers["x-correlation-id"]
     assert ours["metadata"]["correlation_id"] is None
+    empty = (await executed(service, platform, session, X_Correlation_ID="")).json()
+    assert empty["metadata"]["correlation_id"] is None
     url = at(session, "messages")
     found = await service.ok("GET", f"{url}?correlation_id=body")
     assert [each["content"] for each in found["messages"]] == ["hi", "yes"]

@@ -4,7 +4,13 @@ import pytest
 
 from shared.domain.errors import ValidationFailed
 from shared.domain.jsontypes import Json, JsonObject
-from shared.domain.variables import MAX_VARIABLES, Variable, merge, read_variables
+from shared.domain.variables import (
+    MAX_DEFAULTS_BYTES,
+    MAX_VARIABLES,
+    Variable,
+    merge,
+    read_variables,
+)
 
 
 def test_variables_are_declared_as_a_list_or_by_name() -> None:
@@ -36,6 +42,7 @@ def test_variables_are_declared_as_a_list_or_by_name() -> None:
         ([{"name": "a", "type": "string", "default": 1}], "the default is no string"),
         ([{"name": "a"}, {"name": "a"}], "declared twice"),
         ([{"name": str(number)} for number in range(MAX_VARIABLES + 1)], "more than"),
+        ([{"name": "a", "default": "x" * MAX_DEFAULTS_BYTES}], "the defaults are larger than"),
     ],
 )
 def test_what_is_declared_wrongly_is_named(declared: Json, why: str) -> None:

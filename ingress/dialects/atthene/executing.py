@@ -25,7 +25,7 @@ _MOST_EVENTS = 1000  # of a run in which the durations of its tools are looked f
 
 async def store(call: Call, session_id: SessionId, body: Execute) -> tuple[Answer, dict[str, str]]:
     """Store a message, unless its key was answered before; return what is known, and headers."""
-    own = body.correlation_id or call.headers.get("x-correlation-id")
+    own = body.correlation_id or call.headers.get("x-correlation-id") or None
     new, refusal = await _given(call, session_id, body)
     taken = await call.platform.intake.accept_once(
         call.principal,
