@@ -88,3 +88,14 @@ async def test_anybody_may_be_let_in_but_not_with_credentials(
 def test_where_nobody_is_named_nothing_is_between() -> None:
     door = Door(())
     assert with_cors(door, Settings()) is door
+
+
+async def test_sockets_come_from_the_origins_that_are_named_and_from_our_own(url: str) -> None:
+    at = f"{url}/socket.io/?EIO=4&transport=polling"
+    expected = {APP: 200, url: 200, url.replace("http", "https"): 200, "https://evil.example": 400}
+    async with httpx.AsyncClient() as http:
+        got = {
+            origin: (await http.get(at, headers={"Origin": origin})).status_code
+            for origin in expected
+        }
+    assert got == expected
