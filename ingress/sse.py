@@ -5,7 +5,7 @@ One page is sent before the next is asked for, so that a slow client costs a pag
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ingress.held import departure
 from shared.clock import monotonic
-from shared.domain.errors import InturnError
+from shared.domain.errors import InturnError, Unavailable
 
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
@@ -57,7 +57,8 @@ class EventStream:
     """An ASGI response that sends pages of frames until they end or the client leaves.
 
     `welcome` is asked now and then, and ends the stream by an error of the domain: a stream
-    outlives the look at its credential. Where pages end by one, the client is to come back.
+    outlives the look at its credential. Where pages end by one, the client is to come back;
+    `farewell` prints it, for contracts whose streams say how they end.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class EventStream:
         welcome: Callable[[], Awaitable[object]],
         manner: Manner = NATIVE,
         headers: Mapping[str, str] | None = None,
+        farewell: Callable[[InturnError], Frame] | None = None,
     ) -> None:
         self._headers = [
             (name.lower().encode(), value.encode()) for name, value in (headers or {}).items()
@@ -74,6 +76,7 @@ class EventStream:
         self._pages = pages
         self._welcome = welcome
         self._manner = manner
+        self._farewell = farewell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream; whichever way it ends, nothing of it is left behind."""
@@ -98,8 +101,10 @@ class EventStream:
             async with aclosing(self._pages), aclosing(self._chunks()) as chunks:
                 async for chunk in chunks:
                     await _send(send, chunk)
-        except InturnError:
-            pass  # deleted, revoked, or the database is away: who comes back is told which
+        except InturnError as error:
+            # Deleted, revoked, or the database is away: who comes back is told which.
+            if self._farewell is not None:
+                await _send(send, _frame(self._farewell(error)))
         await _send(send, b"", more=False)
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
@@ -111,7 +116,8 @@ class EventStream:
                 while not coming.done():
                     await asyncio.wait({coming}, timeout=self._manner.seconds)
                     if monotonic() - welcomed >= self._manner.seconds:
-                        await self._welcome()
+                        with suppress(Unavailable):  # what cannot be asked now passes
+                            await self._welcome()
                         welcomed = monotonic()
                     if not coming.done():
                         yield self._manner.keep_alive

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message
 
 from ingress.sse import EventStream, Frame, Manner
-from shared.domain.errors import InturnError, NotFound, Unauthenticated
+from shared.domain.errors import InturnError, NotFound, Unauthenticated, Unavailable
 
 FIRST, SECOND = Frame("1-1", "a", b"{}"), Frame(None, "b", b'{"x":1}')
 RETRY = b"retry: 1000\n\n"
@@ -190,3 +190,36 @@ async def test_who_is_not_welcome_any_more_is_shown_out() -> None:
     await over(asyncio.create_task(stream({}, client.receive, client.send)))
     assert client.ended
     assert not source.open
+
+
+async def test_whose_credential_cannot_be_asked_about_stays() -> None:
+    client, asked = Client(), asyncio.Event()
+
+    async def away() -> None:
+        asked.set()
+        raise Unavailable("The database does not answer.")
+
+    async def pages() -> AsyncGenerator[Iterable[Frame], None]:
+        yield [FIRST]
+        await asked.wait()
+        yield [SECOND]
+
+    stream = EventStream(pages(), welcome=away, manner=Manner(seconds=0.001))
+    await over(asyncio.create_task(stream({}, client.receive, client.send)))
+    assert client.body[-2:] == [b'event: b\ndata: {"x":1}\n\n', b""]
+
+
+async def test_a_contract_may_say_why_a_stream_ends() -> None:
+    async def revoked() -> None:
+        raise Unauthenticated("This key was revoked.")
+
+    client, source = Client(), Source([FIRST], None)
+    stream = EventStream(
+        source.read(),
+        welcome=revoked,
+        manner=Manner(seconds=0.001),
+        farewell=lambda error: Frame(None, "error", error.detail.encode()),
+    )
+    await over(asyncio.create_task(stream({}, client.receive, client.send)))
+    assert client.body[-2:] == [b"event: error\ndata: This key was revoked.\n\n", b""]
+    assert client.ended

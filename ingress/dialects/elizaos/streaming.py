@@ -24,6 +24,7 @@ def stream(call: Call, sent: Answer, headers: dict[str, str]) -> EventStream:
         welcome=lambda: authenticate_or_anonymous(call),
         manner=_MANNER,
         headers=headers,
+        farewell=lambda error: frame("error", {"error": error.detail}),
     )
 
 

@@ -3,11 +3,10 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from ingress.auth import authenticate
 from ingress.call import Call
 from ingress.dialects.powabase.asking import awaited, post, turn_of
 from ingress.dialects.powabase.describe import Responses, problems
-from ingress.dialects.powabase.streaming import MANNER, performed
+from ingress.dialects.powabase.streaming import stream
 from ingress.dialects.powabase.wire import run, spelling
 from ingress.dialects.powabase.wire.error import NothingToDecide
 from ingress.dialects.powabase.wire.result import Late, RunResult
@@ -94,7 +93,4 @@ async def stream_run(call: Call, agent_id: AgentPath, body: RunAgent | None = No
     """
     asked = read(body or RunAgent(), call.platform.settings.max_content_chars, streams=True)
     posted = await post(call, agent_id, asked)
-    pages = performed(call, posted)
-    return EventStream(
-        pages, welcome=lambda: authenticate(call), manner=MANNER, headers=posted.headers
-    )
+    return stream(call, posted)
