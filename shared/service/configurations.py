@@ -71,9 +71,12 @@ class Configurations:
         )
 
     async def several(self, found: Iterable[Session]) -> list[Configured]:
-        """Say of sessions that were read what answers in them, in short."""
+        """Say of sessions that were read what answers in them, in short.
+
+        A session that brought its agent along has its hash, and what it brought may be large.
+        """
         listed = list(found)
-        wanted = {each.agent_id for each in listed}
+        wanted = {each.agent_id for each in listed if each.config_hash is None}
         async with self._store.reading() as reading:
             known = await agents.by_ids(reading, wanted) if wanted else {}
             now = await self._store.now(reading)

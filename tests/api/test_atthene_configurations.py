@@ -13,7 +13,7 @@ from shared.ids import new_id, parse
 from shared.settings import Settings
 from tests.api.atthene import SESSIONS, executed
 from tests.api.caller import Caller, Json, broken_promises
-from tests.api.estate import rows
+from tests.api.estate import rows, statements
 
 ONE = {
     "name": "Support",
@@ -201,3 +201,14 @@ async def test_a_graph_is_one_agent(
         {"name": "search", "settings": {}},
         {"name": "mail", "settings": {"from": "desk"}},
     ]
+
+
+async def test_what_was_brought_along_is_not_read_to_list_it(
+    service: Caller, platform: Platform
+) -> None:
+    session = (await service.ok("POST", SESSIONS, ONE))["session_id"]
+    with statements(platform) as heard:
+        await service.ok("GET", SESSIONS)
+        await service.ok("GET", f"/api/v1/runtime/{session}/status/")
+    assert heard
+    assert not [each for each in heard if "system_prompt" in each or "sessions.config," in each]

@@ -63,4 +63,6 @@ async def list_messages(
 )
 async def get_status(call: Call, session_id: SessionPath) -> Response:
     """Tell whether the session is busy, and how it is."""
-    return answer(from_state(await call.platform.configurations.get(call.principal, session_id)))
+    session = await call.platform.sessions.get(call.principal, session_id)
+    [found] = await call.platform.configurations.several([session])
+    return answer(from_state(found))
