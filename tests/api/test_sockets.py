@@ -126,6 +126,15 @@ async def test_who_leaves_hears_nothing_more(
     assert followed() == 0
 
 
+async def test_a_room_is_found_by_either_spelling_of_its_id(
+    client: Client, service: Caller
+) -> None:
+    room = await session_of(service)
+    for count, given in enumerate((room.upper(), f"sess_{room.replace('-', '')}"), start=1):
+        await client.tell("join", {"roomId": given})
+        assert (await client.until("room_joined", count))["roomId"] == room
+
+
 async def test_a_number_is_the_name_of_an_event_too(client: Client, service: Caller) -> None:
     room = await session_of(service)
     await client.tell("1", {"channelId": room, "agentId": ENTITY})

@@ -192,3 +192,26 @@ async def test_a_revoked_key_is_seen_out_and_so_is_who_says_nothing(
         await service.ok("POST", f"/v1/sessions/{room}/messages", {"content": "x"})
         await other.until("messageBroadcast")
         assert "messageBroadcast" not in client.names()
+
+
+async def test_there_is_room_for_so_many_and_who_says_nothing_makes_room(
+    url: str, service: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lobby, "MAX_SOCKETS", 2)
+    auth = {"apiKey": service.key}
+    async with (
+        aiohttp.ClientSession() as http,
+        connected(url, auth=auth) as first,
+        http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket") as silent,
+        connected(url, auth=auth) as second,
+    ):
+        assert (await silent.receive_str()).startswith("0{")
+        async with asyncio.timeout(10):
+            while not silent.closed:
+                await silent.receive()
+        async with http.get(f"{url}/socket.io/?EIO=4&transport=polling") as refused:
+            assert refused.status == 503
+            assert refused.headers["Retry-After"] == "5"
+        room = await session_of(service)
+        for each in (first, second):
+            await join(each, room)

@@ -26,7 +26,6 @@ from shared.settings import Settings
 log = structlog.get_logger(__name__)
 
 PATH = "/socket.io"
-MAX_SOCKETS = 10_000  # of this process
 
 _CORRELATION = b"x-correlation-id"
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -79,19 +78,21 @@ class Sockets:
             raise Unavailable("This process is starting or stopping.", retry_after=1)
         return self.platform
 
-    def _check(self, scope: Scope) -> None:
+    async def _check(self, scope: Scope) -> None:
         """Refuse what the engine would stumble over, and newcomers we have no room for."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if "j" in query:
             raise ValidationFailed.of(("query", "j"), "JSONP is not supported")
-        if self._open().signals.released and "sid" not in query:
+        platform = self._open()
+        if "sid" in query:
+            return
+        if platform.signals.released:
             raise Unavailable("This process is stopping.", retry_after=1)
-        if len(self._server.eio.sockets) >= MAX_SOCKETS and "sid" not in query:
-            raise Unavailable("This process has as many sockets as it takes.", retry_after=5)
+        await self.lobby.make_room()
         self.lobby.start()
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._check(scope)
+        await self._check(scope)
         if scope["method"] == "POST":
             await self._server.handle_request(*await frames.posted(scope, receive), send)
             return
@@ -100,7 +101,7 @@ class Sockets:
 
     async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            self._check(scope)
+            await self._check(scope)
         except (Unavailable, ValidationFailed) as error:
             await receive()
             await send({"type": "websocket.close", "code": 1013, "reason": sentence(error)})

@@ -13,12 +13,13 @@ from ingress.dialects.elizaos.sockets.entry import FAILED, Visitor, admit, revok
 from ingress.dialects.elizaos.sockets.gatherings import Gatherings
 from shared.bootstrap import Platform
 from shared.clock import iso, wall
-from shared.domain.errors import InturnError, ValidationFailed
+from shared.domain.errors import InturnError, Unavailable, ValidationFailed
 from shared.telemetry import SOCKETS, SOCKETS_DROPPED
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 15.0
+MAX_SOCKETS = 10_000  # of this process
 
 
 class Lobby:
@@ -53,6 +54,22 @@ class Lobby:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._expel(set(self._server.eio.sockets))
         await self._gatherings.close()
+
+    async def make_room(self) -> None:
+        """See that one more may come. Raises Unavailable.
+
+        Who has come and not said who it is goes first, the oldest of them: no flood of such
+        keeps others out.
+        """
+        sockets = self._server.eio.sockets
+        if len(sockets) < MAX_SOCKETS:
+            return
+        oldest = next((each for each in sockets if each not in self._connections), None)
+        if oldest is None:
+            sentence = "This process has as many sockets as it takes."
+            raise Unavailable(sentence, retry_after=5)
+        SOCKETS_DROPPED.labels("silent").inc()
+        await self._server.eio.expel(oldest)
 
     async def look(self) -> None:
         """Disconnect who may not be here any more, or came and never said who it was."""

@@ -5,6 +5,7 @@ from enum import IntEnum
 from math import ceil
 from typing import Any, TypeAlias, cast
 
+from ingress.deps import reader
 from ingress.dialects.elizaos.sockets.entry import INVALID_ENTITY
 from ingress.dialects.elizaos.wire import message_request
 from ingress.dialects.elizaos.wire.message_view import milliseconds
@@ -42,6 +43,7 @@ DEFAULT_SERVER = "00000000-0000-0000-0000-000000000000"
 _USER, _USER_NAME = "User", "user_display_name"
 _SOURCE, _AGENT_SOURCE = "client_chat", "agent_response"
 _MAX_NAME = _MAX_CLIENT_ID = 200
+_read_id = reader("sess")
 
 
 class Type(IntEnum):
@@ -71,10 +73,10 @@ def room_of(payload: object) -> SessionId:
         raise _invalid("roomId", "is missing")
     if not isinstance(given, str):
         raise _invalid("roomId", "expected a string")
-    found = as_uuid(given)
-    if found is None:
-        raise NotFound("session")
-    return SessionId(found)
+    try:
+        return SessionId(_read_id(given))
+    except ValueError:
+        raise NotFound("session") from None
 
 
 def new_message(
