@@ -117,7 +117,7 @@ async def test_waiting_ends_where_signals_look_up_and_are_not(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = f"{settings.namespace}.elsewhere"
-    monkeypatch.setattr(composition, "_wire", lambda s: RabbitWire(s.broker_url, elsewhere))
+    monkeypatch.setattr(composition, "wire_of", lambda s: RabbitWire(s.broker_url, elsewhere))
     async with open_platform(settings) as ingress:
         monkeypatch.undo()
         monkeypatch.setattr(VersionPoller, "interval", 0.1)
