@@ -40,6 +40,7 @@ class Receiver:
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
+    _served: dict[asyncio.Task[Any], asyncio.StreamWriter] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         self.open.set()
@@ -51,6 +52,10 @@ class Receiver:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        self.open.set()
+        for writer in self._served.values():
+            writer.close()
+        await asyncio.gather(*self._served, return_exceptions=True)
 
     def url(self, path: str = "/hook") -> str:
         assert self._server is not None
@@ -62,6 +67,9 @@ class Receiver:
             await self.arrived.wait_for(enough)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._served[task] = writer
         while post := await _read(reader):
             async with self.arrived:
                 self.posts.append(post)
