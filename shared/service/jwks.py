@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from math import inf
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, TypeAlias
 
 import orjson
@@ -63,7 +64,10 @@ class KeyFile:
 def read_keys(path: Path) -> PublicKeys:
     """Read the keys that verify RS256 or ES256 and have a name. Raises BadKeyFile."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        found = path.stat()
+        if not S_ISREG(found.st_mode):  # a pipe would be waited for, by all who come with tokens
+            raise BadKeyFile(f"'{path}' is no file")
+        if found.st_size > MAX_BYTES:
             raise BadKeyFile(f"'{path}' is larger than {MAX_BYTES} bytes")
         parsed = orjson.loads(path.read_bytes())
     except OSError as error:

@@ -68,6 +68,12 @@ def test_a_file_that_is_of_no_use(path: Path, text: bytes | None, said: str) -> 
     assert "\n" not in str(bad.value)
 
 
+def test_what_is_no_file_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(BadKeyFile, match="is no file"):
+        read_keys(path)
+
+
 def test_one_name_is_one_key(path: Path) -> None:
     write_keys(path, public_rsa("r"), public_rsa("r", "another"))
     with pytest.raises(BadKeyFile, match="two RS256 keys"):
