@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ingress.call import Call
 from ingress.dialects.powabase.wire import result
 from ingress.dialects.powabase.wire.run_request import Asked
-from ingress.dialects.powabase.wire.spelling import agent_id
+from ingress.dialects.powabase.wire.spelling import ORIGIN, agent_id
 from ingress.dialects.powabase.wire.turn import reasoning_asked
 from ingress.fields import answer
 from ingress.held import held
@@ -25,8 +25,6 @@ from shared.domain.run import TERMINAL, Run
 from shared.domain.turn import Turn
 from shared.ids import RunId, SessionId
 from shared.service.joining import destination
-
-ORIGIN = "powabase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

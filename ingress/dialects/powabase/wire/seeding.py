@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from ingress.dialects.powabase.wire.error import BadRequest
+from ingress.dialects.powabase.wire.spelling import ORIGIN
 from ingress.fields import as_uuid
 from shared.domain.errors import Forbidden
 from shared.domain.message import Content, Role
@@ -56,7 +57,7 @@ class AgentSession(BaseModel):
             agent=spell("agent", agent_id),
             user_id=_user(self.user_id),
             correlation_id=correlation_id,
-            origin="powabase",
+            origin=ORIGIN,
             initial_messages=tuple(_pairs(self.initial_messages)),
         )
 

@@ -14,6 +14,7 @@ from shared.domain.errors import NotFound
 from shared.domain.jsontypes import Json
 from shared.ids import AgentId, RunId, SessionId
 
+ORIGIN = "powabase"
 MAX_ID_CHARS = 255
 
 Timestamp = Annotated[
