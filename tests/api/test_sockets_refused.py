@@ -215,3 +215,15 @@ async def test_there_is_room_for_so_many_and_who_says_nothing_makes_room(
         room = await session_of(service)
         for each in (first, second):
             await join(each, room)
+
+
+async def test_nothing_is_kept_of_who_has_left(url: str, service: Caller) -> None:
+    def waiting() -> int:
+        return sum("_send_ping" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    before = waiting()
+    async with connected(url, auth={"apiKey": service.key}):
+        assert waiting() > before
+    async with asyncio.timeout(5):
+        while waiting() > before:  # noqa: ASYNC110  (only asking tells)
+            await asyncio.sleep(0)

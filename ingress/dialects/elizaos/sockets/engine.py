@@ -82,6 +82,23 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
     def create_queue(self, *_: object, **__: object) -> Backlog:
         return Backlog(self._expel_soon)
 
+    def start_background_task(
+        self, target: Callable[..., Any], *args: object, **kwargs: object
+    ) -> object:
+        """Begin; a socket remembers what pings it, which is to end with it."""
+        task = super().start_background_task(target, *args, **kwargs)
+        if target.__name__ == "_send_ping":
+            target.__self__.pinging = task  # type: ignore[attr-defined]  # it is a method
+        return task
+
+    @staticmethod
+    def release(socket: Any) -> None:  # noqa: ANN401  (it ships no types)
+        """End what is left of a closed socket: its writer or poll, and the wait for its ping."""
+        socket.queue.put_nowait(None)
+        pinging: asyncio.Task[Any] | None = getattr(socket, "pinging", None)
+        if pinging is not None and pinging is not asyncio.current_task():
+            pinging.cancel()
+
     def _expel_soon(self, backlog: Backlog) -> None:
         SOCKETS_DROPPED.labels("slow").inc()
         mine = [each for each, socket in self.sockets.items() if socket.queue is backlog]
@@ -93,7 +110,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
         socket = self.sockets.pop(eio_sid, None)
         if socket is not None:
             await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
-            socket.queue.put_nowait(None)  # ends its writer, or its poll
+            self.release(socket)
 
 
 class _Json:

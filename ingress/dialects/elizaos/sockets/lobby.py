@@ -112,11 +112,11 @@ class Lobby:
             await self._greet(visitor)
 
     async def _close(self, eio_sid: str, reason: str) -> None:
-        """End the poll of a connection that is closed, which the engine leaves waiting."""
+        """End what the engine leaves waiting of a connection that is closed."""
         await self._closed(eio_sid, reason)
         socket = self._server.eio.sockets.get(eio_sid)
         if socket is not None:
-            socket.queue.put_nowait(None)
+            self._server.eio.release(socket)
 
     async def _complain(self, eio_sid: str, raised: Exception) -> None:
         visitor = self._connections.get(eio_sid)
