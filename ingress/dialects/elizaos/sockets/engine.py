@@ -98,6 +98,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
         pinging: asyncio.Task[Any] | None = getattr(socket, "pinging", None)
         if pinging is not None and pinging is not asyncio.current_task():
             pinging.cancel()
+            socket.pinging = None  # a circle would stay until it is looked for
 
     def _expel_soon(self, backlog: Backlog) -> None:
         SOCKETS_DROPPED.labels("slow").inc()
