@@ -1,15 +1,21 @@
 """Clients of socket.io join sessions, say something in them, and hear what goes on there."""
 
+import asyncio
+
 import pytest
 
+from ingress.dialects.elizaos.sockets import engine, gatherings
+from ingress.dialects.elizaos.sockets.wire import Said, told_of
 from shared.bootstrap import Platform
 from shared.domain.outcome import Failed
 from shared.domain.run import RunError
+from shared.domain.session import Session
+from shared.domain.sighting import Sighting
 from shared.ids import parse
 from shared.telemetry import ROOMS
 from tests.api.caller import Caller
 from tests.api.performer import Performer
-from tests.api.sockets import ENTITY, Client, join, say, session_of
+from tests.api.sockets import ENTITY, Client, connected, join, say, session_of
 from tests.contract.storyteller import answer_id, saying
 
 
@@ -149,3 +155,37 @@ async def test_a_number_is_the_name_of_an_event_too(client: Client, service: Cal
     await client.tell("subscribe_logs", {})
     assert await client.until("messageError") == {"error": "This server does not stream its logs."}
     assert client.names().count("messageError") == 1
+
+
+async def test_a_room_that_is_lost_sends_its_members_back_and_others_open_another(
+    url: str, service: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a member is told fails once; who joins while it is being seen out hears the rest."""
+    room = await session_of(service)
+    tell, expel = told_of, engine._Engine.expel  # noqa: SLF001
+    failed, go = asyncio.Event(), asyncio.Event()
+
+    def fail_once(session: Session, sighting: Sighting) -> Said:
+        if not failed.is_set():
+            failed.set()
+            message = "of the test"
+            raise RuntimeError(message)
+        return tell(session, sighting)
+
+    async def expel_later(server: engine._Engine, eio_sid: str) -> None:
+        await go.wait()
+        await expel(server, eio_sid)
+
+    monkeypatch.setattr(gatherings, "told_of", fail_once)
+    monkeypatch.setattr(engine._Engine, "expel", expel_later)  # noqa: SLF001
+    auth = {"entityId": ENTITY, "apiKey": service.key}
+    async with connected(url, auth=auth) as lost, connected(url, auth=auth) as other:
+        await join(lost, room)
+        await service.ok("POST", f"/v1/sessions/{room}/messages", {"content": "first"})
+        async with asyncio.timeout(10):
+            await failed.wait()
+        await join(other, room)
+        await service.ok("POST", f"/v1/sessions/{room}/messages", {"content": "second"})
+        assert (await other.until("messageBroadcast"))["text"] == "second"
+        go.set()
+        await lost.until("disconnect")

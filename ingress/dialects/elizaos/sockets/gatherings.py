@@ -61,14 +61,16 @@ class Gatherings:
         if session_id not in visitor.rooms:
             return
         visitor.rooms.discard(session_id)
-        room = self._rooms[session_id]
-        room.members.pop(visitor.sid, None)
+        room = self._rooms.get(session_id)
+        if room is not None:
+            room.members.pop(visitor.sid, None)
         await self._server.leave_room(visitor.sid, str(session_id))
-        self._close_if_empty(room)
+        if room is not None:
+            self._close_if_empty(room)
 
     def expect(self, visitor: Visitor, session_id: SessionId, correlation_id: str) -> None:
         """Do not tell a member of the message that it is about to send."""
-        if session_id in visitor.rooms:
+        if session_id in visitor.rooms and session_id in self._rooms:
             self._rooms[session_id].awaited[correlation_id] = visitor.sid
 
     def forget(self, session_id: SessionId, correlation_id: str) -> None:
@@ -96,11 +98,15 @@ class Gatherings:
             self._close(room)
 
     def _close(self, room: _Gathering) -> None:
+        self._take_down(room)
+        if room.following is not None:
+            room.following.cancel()
+
+    def _take_down(self, room: _Gathering) -> None:
+        """Let whoever joins from now on open another."""
         if self._rooms.get(room.session.id) is room:
             del self._rooms[room.session.id]
             ROOMS.dec()
-        if room.following is not None:
-            room.following.cancel()
 
     async def _follow(self, room: _Gathering, place: Room) -> None:
         try:
@@ -111,6 +117,7 @@ class Gatherings:
         except Exception:
             # Who hears nothing more must not believe that there is nothing: it comes back.
             log.exception("room_lost", session_id=str(room.session.id))
+            self._take_down(room)
             for member in tuple(room.members.values()):
                 await self._server.eio.expel(member.eio_sid)
 
