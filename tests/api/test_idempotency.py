@@ -59,8 +59,12 @@ async def ids(admin: Caller, session: str) -> dict[str, str]:
 
 
 def special(path: str, ids: dict[str, str]) -> dict[str, Json]:
-    """Name what an example cannot know."""
-    return {"session_id": ids["session_id"]} if path == "/v1/schedules" else {}
+    """Name what an example cannot know: what is there, and what nobody has taken."""
+    known = {
+        "/v1/schedules": {"session_id": ids["session_id"]},
+        "/v1/agents": {"name": f"agent {new_id()}"},
+    }
+    return known.get(path, {})
 
 
 async def test_every_post_that_creates_creates_once(
