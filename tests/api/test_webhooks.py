@@ -23,13 +23,21 @@ async def posted(caller: Caller, **more: str) -> str:
 
 
 async def sent(platform: Platform, run: str, status: int = 200) -> Outgoing | None:
-    """Deliver what is due to somebody who always answers the same; return what is about a run."""
-    taken = await platform.delivering.take(room=50, share=50, rooms={}, hold_seconds=30)
-    for each in taken:
-        answer = Answer(milliseconds=3, status=status, excerpt="well")
-        verdict = judge(each.attempt, answer, lambda low, _: low)
-        await platform.delivering.record(Tried(outgoing=each, answer=answer, verdict=verdict))
-    return next((each for each in taken if run in each.body), None)
+    """Deliver what is due to somebody who always answers the same; return what is about a run.
+
+    What other tests have left in their database goes first.
+    """
+    found: Outgoing | None = None
+    for _ in range(100):
+        taken = await platform.delivering.take(room=50, share=50, rooms={}, hold_seconds=30)
+        for each in taken:
+            answer = Answer(milliseconds=3, status=status, excerpt="well")
+            verdict = judge(each.attempt, answer, lambda low, _: low)
+            await platform.delivering.record(Tried(outgoing=each, answer=answer, verdict=verdict))
+        found = next((each for each in taken if run in each.body), None)
+        if found or not taken:
+            break
+    return found
 
 
 async def test_a_webhook_from_the_cradle_to_the_grave(service: Caller) -> None:
